@@ -1,0 +1,47 @@
+/**
+ * core: what every room shares: bytes, money, clock, ids, errors, lifecycle.
+ * It trusts nothing and imports nothing of ours; it does no I/O except in lifecycle.ts.
+ */
+
+/** Values that are safe to log: never a prompt, an answer, a key, or bytes that came from the network. */
+export type ErrorData = Readonly<Record<string, string | number | boolean | bigint | readonly string[] | undefined>>;
+
+/**
+ * The one base class of our errors.
+ *
+ * `code` is stable and documented (snake_case), `message` is lower case with the limit and the value, `data` is safe to log.
+ * The subclass tells the reader what to do: config: fix the file; peer: drop it; evidence: refuse; chain: retry;
+ * ledger: stop the process; engine: restart it.
+ */
+export class CocoonError extends Error {
+  readonly code: string;
+  readonly data: ErrorData;
+
+  constructor(code: string, message: string, data: ErrorData = {}, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** A setting, a flag or a file of the user is wrong: say which, and what to do. */
+export class ConfigError extends CocoonError {}
+
+/** Bytes do not have the form that they should have. Thrown by decoders and parsers, never for a policy "no". */
+export class MalformedError extends CocoonError {}
+
+/** A peer broke the protocol or cannot be reached: drop it. */
+export class PeerError extends CocoonError {}
+
+/** The message of anything that was thrown, for a log field or a line to a person. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The stable code of anything that was thrown; `unknown` for what is not ours. */
+export function codeOf(error: unknown): string {
+  if (error instanceof CocoonError) return error.code;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return 'unknown';
+}
