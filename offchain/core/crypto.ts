@@ -1,12 +1,21 @@
 /** A value that may come now (node:crypto) or later (WebCrypto). */
 export type Awaitable<T> = T | Promise<T>;
 
+/** A SHA-256 that takes its input piece by piece. */
+export interface IncrementalHash {
+  update(data: Uint8Array): void;
+  /** The hash of everything so far; the object is used up. */
+  digest(): Awaitable<Uint8Array>;
+}
+
 /**
  * The cryptographic primitives that browser-safe rooms are given: node:crypto (runtime/node-crypto.ts) or WebCrypto.
  * Inputs are never kept or changed; outputs are fresh arrays.
  */
 export interface CryptoProvider {
   sha256(data: Uint8Array): Awaitable<Uint8Array>;
+  /** SHA-256 of a stream. WebCrypto has none, so its implementation keeps the input: bound what you feed it. */
+  startSha256(): IncrementalHash;
   sha384(data: Uint8Array): Awaitable<Uint8Array>;
   sha512(data: Uint8Array): Awaitable<Uint8Array>;
   hmacSha256(key: Uint8Array, data: Uint8Array): Awaitable<Uint8Array>;

@@ -50,6 +50,15 @@ const keys = new KeyCache(4096);
 /** CryptoProvider on node:crypto; every call answers at once. */
 export const nodeCrypto: CryptoProvider = {
   sha256: (data) => createHash('sha256').update(data).digest(),
+  startSha256: () => {
+    const hash = createHash('sha256');
+    return {
+      update: (data) => {
+        hash.update(data);
+      },
+      digest: () => hash.digest(),
+    };
+  },
   sha384: (data) => createHash('sha384').update(data).digest(),
   sha512: (data) => createHash('sha512').update(data).digest(),
   hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest(),

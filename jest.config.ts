@@ -1,0 +1,31 @@
+import type { Config } from 'jest';
+
+/** Type checking is `npm run typecheck`, a step of its own: the tests only translate. */
+const translate: Config['transform'] = { '^.+\\.ts$': ['ts-jest', { isolatedModules: true, diagnostics: false }] };
+
+const config: Config = {
+  projects: [
+    {
+      displayName: 'contracts',
+      testEnvironment: 'node',
+      testMatch: ['<rootDir>/tests/**/*.spec.ts'],
+      globalSetup: '<rootDir>/tests/setup.ts',
+      transform: translate,
+    },
+    {
+      displayName: 'offchain',
+      testEnvironment: 'node',
+      testMatch: ['<rootDir>/offchain/**/*.test.ts'],
+      transform: translate,
+    },
+    {
+      displayName: 'e2e',
+      testEnvironment: 'node',
+      testMatch: ['<rootDir>/e2e/**/*.test.ts'],
+      testTimeout: 240_000,
+      transform: translate,
+    },
+  ],
+};
+
+export default config;

@@ -1,0 +1,294 @@
+import { concat, equal, fromBase64Url, fromUtf8, toBase64Url, toHex } from '../core/bytes';
+import type { CryptoProvider } from '../core/crypto';
+import { MalformedError } from '../core/errors';
+import {
+  DER_TAG,
+  type DerElement,
+  DerReader,
+  enterDer,
+  toBitBytes,
+  toBoolean,
+  toNamedBits,
+  toOid,
+  toSmallNumber,
+  toTimeSec,
+  toUnsigned,
+} from './der';
+import { EvidenceError } from './errors';
+
+/** What the key of a certificate may be used for. Source: RFC 5280 section 4.2.1.3. */
+export interface KeyUsage {
+  readonly digitalSignature: boolean;
+  readonly certSign: boolean;
+  readonly crlSign: boolean;
+}
+
+/** An X.509 v3 certificate of the DCAP PKI: P-256 keys and ECDSA with SHA-256 throughout. Byte fields are views on the input. */
+export interface Certificate {
+  readonly der: Uint8Array;
+  /** What the signature covers. */
+  readonly signedBytes: Uint8Array;
+  /** r and s, 32 bytes each. */
+  readonly signature: Uint8Array;
+  /** Lower-case hex without leading zeros. */
+  readonly serial: string;
+  /** DER names, compared byte for byte. */
+  readonly issuer: Uint8Array;
+  readonly subject: Uint8Array;
+  /** The subject's common name. */
+  readonly commonName: string;
+  /** Unix seconds, both included. */
+  readonly notBeforeSec: number;
+  readonly notAfterSec: number;
+  /** 04, x, y: 65 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly isCa: boolean;
+  /** Most CA certificates that may follow below this one, or null for no limit. */
+  readonly pathLength: number | null;
+  readonly keyUsage: KeyUsage;
+  /** Contents of the extensions that are not critical, by object identifier. */
+  readonly extensions: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * Common names of the DCAP PKI by role, whoever made it.
+ * Source: Intel SGX PCK Certificate and Certificate Revocation List Profile Specification, sections 1.3 to 1.5.
+ */
+export const SGX_ROLE = {
+  root: / SGX Root CA$/,
+  pckCa: / SGX PCK (?:Platform|Processor) CA$/,
+  pck: / SGX PCK Certificate$/,
+} as const;
+
+const OID = {
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  ecPublicKey: '1.2.840.10045.2.1',
+  p256: '1.2.840.10045.3.1.7',
+  commonName: '2.5.4.3',
+  keyUsage: '2.5.29.15',
+  basicConstraints: '2.5.29.19',
+} as const;
+
+/** Serial numbers have at most 20 bytes. Source: RFC 5280 section 4.1.2.2. */
+const MAX_SERIAL_SIZE = 20;
+
+/**
+ * A certificate from its DER bytes. Nothing is verified but the form: see `verifyChain`.
+ *
+ * @throws EvidenceError bad_certificate, bad_der
+ */
+export function parseCertificate(der: Uint8Array): Certificate {
+  const certificate = enterDer(der);
+  const signed = certificate.next(DER_TAG.sequence);
+  expectEcdsa(certificate.enter());
+  const signature = toRawSignature(toBitBytes(certificate.next(DER_TAG.bitString)));
+  certificate.end();
+
+  const fields = new DerReader(signed.content);
+  const version = fields.enter(DER_TAG.context0);
+  if (toSmallNumber(version.next(DER_TAG.integer)) !== 2) throw bad('is not of version 3');
+  version.end();
+  const serial = toUnsigned(fields.next(DER_TAG.integer));
+  if (serial.length > MAX_SERIAL_SIZE) throw bad(`has a serial number of ${serial.length} bytes, limit ${MAX_SERIAL_SIZE}`);
+  expectEcdsa(fields.enter());
+  const issuer = fields.next(DER_TAG.sequence);
+  const validity = fields.enter();
+  const notBeforeSec = toTimeSec(validity.nextAny());
+  const notAfterSec = toTimeSec(validity.nextAny());
+  validity.end();
+  const subject = fields.next(DER_TAG.sequence);
+  const publicKey = readPublicKey(fields.enter());
+  const wrapper = fields.enter(DER_TAG.context3);
+  const extensions = readExtensions(wrapper.enter());
+  wrapper.end();
+  fields.end();
+  readCommonName(issuer);
+  return {
+    der,
+    signedBytes: signed.whole,
+    signature,
+    serial: toHex(serial),
+    issuer: issuer.whole,
+    subject: subject.whole,
+    commonName: readCommonName(subject),
+    notBeforeSec,
+    notAfterSec,
+    publicKey,
+    ...extensions,
+  };
+}
+
+/** Whether `issuer`'s key made the signature of `certificate`. Says nothing of names, roles or times. */
+export async function isSignedBy(certificate: Certificate, issuer: Certificate, crypto: CryptoProvider): Promise<boolean> {
+  return crypto.verifyP256(issuer.publicKey, certificate.signedBytes, certificate.signature);
+}
+
+/** Whether a chain holds, and until when (unix seconds, included); or why not, in words that are safe to show. */
+export type ChainVerdict = { readonly ok: true; readonly notAfterSec: number } | { readonly ok: false; readonly reason: string };
+
+/**
+ * Checks a chain, leaf first, that ends in the root itself: byte for byte the certificate that policy trusts.
+ * Each certificate has the name of its role, is within its validity, is signed by the next one and names it as its issuer; the
+ * leaf signs data and is no CA; every other one is a CA that may sign certificates at this depth.
+ * Revocation is not looked at.
+ */
+export async function verifyChain(
+  chain: readonly Certificate[],
+  roles: readonly RegExp[],
+  root: Certificate,
+  nowSec: number,
+  crypto: CryptoProvider,
+): Promise<ChainVerdict> {
+  const refuse = (reason: string): ChainVerdict => ({ ok: false, reason });
+  if (chain.length !== roles.length) return refuse(`chain of ${chain.length} certificates, expected ${roles.length}`);
+  const top = chain.at(-1);
+  if (top === undefined || !equal(top.der, root.der)) return refuse('chain does not end at the trust root');
+  let notAfterSec = Number.POSITIVE_INFINITY;
+  for (const [depth, certificate] of chain.entries()) {
+    const place = `certificate ${depth}`;
+    if (!roles[depth]?.test(certificate.commonName)) return refuse(`${place} is not named for its role`);
+    if (nowSec < certificate.notBeforeSec) return refuse(`${place} is valid from ${certificate.notBeforeSec}, now is ${nowSec}`);
+    if (nowSec > certificate.notAfterSec) return refuse(`${place} was valid until ${certificate.notAfterSec}, now is ${nowSec}`);
+    if (depth === 0) {
+      if (certificate.isCa || !certificate.keyUsage.digitalSignature) return refuse(`${place} is not one that signs data only`);
+    } else if (!certificate.isCa || !certificate.keyUsage.certSign) {
+      return refuse(`${place} is not a CA`);
+    } else if (certificate.pathLength !== null && certificate.pathLength < depth - 1) {
+      return refuse(`${place} allows ${certificate.pathLength} CAs below it, there are ${depth - 1}`);
+    }
+    const issuer = chain[depth + 1];
+    // The root has none, and needs none: it is the trusted one.
+    if (issuer !== undefined && !equal(certificate.issuer, issuer.subject)) return refuse(`${place} names another issuer`);
+    if (issuer !== undefined && !(await isSignedBy(certificate, issuer, crypto))) return refuse(`${place} has a bad signature`);
+    notAfterSec = Math.min(notAfterSec, certificate.notAfterSec);
+  }
+  return { ok: true, notAfterSec };
+}
+
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n/g;
+
+/**
+ * The DER bytes of a PEM chain in the one form that quotes carry: blocks with lines of 64 characters, a line feed behind each
+ * line, nothing around them but one optional NUL at the end. Source: RFC 7468 section 3, "stricttextualmsg".
+ *
+ * @throws EvidenceError bad_certificate
+ */
+export function splitPemChain(pem: Uint8Array, maxCertificates: number): readonly Uint8Array[] {
+  try {
+    const text = fromUtf8(pem.at(-1) === 0 ? pem.subarray(0, -1) : pem);
+    const chain: Uint8Array[] = [];
+    for (const match of text.matchAll(PEM_BLOCK)) {
+      if (chain.length === maxCertificates) throw bad(`chain has more than ${maxCertificates} certificates`);
+      chain.push(fromBase64(match[1] ?? ''));
+    }
+    // Encoding again leaves one form per chain, so that no byte of it can change unnoticed.
+    if (chain.map(toPem).join('') !== text) throw bad('chain is not in strict PEM form');
+    return chain;
+  } catch (cause) {
+    if (cause instanceof MalformedError) throw bad(`chain is not in strict PEM form: ${cause.message}`);
+    throw cause;
+  }
+}
+
+/** A certificate as PEM, in the form that `splitPemChain` takes. */
+export function toPem(der: Uint8Array): string {
+  const base64 = toBase64Url(der).replaceAll('-', '+').replaceAll('_', '/');
+  const lines = base64.padEnd(Math.ceil(base64.length / 4) * 4, '=').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.map((line) => `${line}\n`).join('')}-----END CERTIFICATE-----\n`;
+}
+
+function fromBase64(text: string): Uint8Array {
+  return fromBase64Url(text.replaceAll('\n', '').replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_'));
+}
+
+function expectEcdsa(algorithm: DerReader): void {
+  if (toOid(algorithm.next(DER_TAG.oid)) !== OID.ecdsaWithSha256) throw bad('is not signed by ECDSA with SHA-256');
+  algorithm.end();
+}
+
+/** r and s, 32 bytes each, of a DER signature. Source: RFC 3279 section 2.2.3. */
+function toRawSignature(der: Uint8Array): Uint8Array {
+  const values = enterDer(der);
+  const parts = [toUnsigned(values.next(DER_TAG.integer)), toUnsigned(values.next(DER_TAG.integer))];
+  values.end();
+  return concat(
+    ...parts.map((part) => {
+      if (part.length > 32) throw bad(`has a signature value of ${part.length} bytes, limit 32`);
+      return concat(new Uint8Array(32 - part.length), part);
+    }),
+  );
+}
+
+function readPublicKey(info: DerReader): Uint8Array {
+  const algorithm = info.enter();
+  const isP256 = toOid(algorithm.next(DER_TAG.oid)) === OID.ecPublicKey && toOid(algorithm.next(DER_TAG.oid)) === OID.p256;
+  if (!isP256) throw bad('has a key that is not of P-256');
+  algorithm.end();
+  const point = toBitBytes(info.next(DER_TAG.bitString));
+  info.end();
+  if (point.length !== 65 || point[0] !== 4) throw bad('has a key that is not an uncompressed point');
+  return point;
+}
+
+/** The one common name among a name's parts, each of which is a set of a single printable value. */
+function readCommonName(name: DerElement): string {
+  const texts: readonly number[] = [DER_TAG.utf8String, DER_TAG.printableString, DER_TAG.ia5String];
+  const names: string[] = [];
+  const parts = new DerReader(name.content);
+  while (!parts.isAtEnd) {
+    const set = parts.enter(DER_TAG.set);
+    const pair = set.enter();
+    set.end();
+    const type = toOid(pair.next(DER_TAG.oid));
+    const value = pair.nextAny();
+    pair.end();
+    if (!texts.includes(value.tag)) throw bad('has a name that is not text');
+    if (type === OID.commonName) names.push(String.fromCharCode(...value.content));
+  }
+  const [commonName] = names;
+  if (names.length !== 1 || commonName === undefined || !/^[\x20-\x7e]{1,64}$/.test(commonName)) {
+    throw bad('does not have one printable common name');
+  }
+  return commonName;
+}
+
+function readExtensions(list: DerReader): Pick<Certificate, 'isCa' | 'pathLength' | 'keyUsage' | 'extensions'> {
+  const seen = new Set<string>();
+  const extensions = new Map<string, Uint8Array>();
+  let isCa = false;
+  let pathLength: number | null = null;
+  let usage: ReadonlySet<number> = new Set();
+  while (!list.isAtEnd) {
+    const extension = list.enter();
+    const oid = toOid(extension.next(DER_TAG.oid));
+    const critical = extension.optional(DER_TAG.boolean);
+    // FALSE is the default, and DER leaves defaults out.
+    if (critical !== null && !toBoolean(critical)) throw bad(`spells out that extension ${oid} is not critical`);
+    const value = extension.next(DER_TAG.octetString).content;
+    extension.end();
+    if (seen.has(oid)) throw bad(`has extension ${oid} twice`);
+    seen.add(oid);
+    if (oid === OID.basicConstraints) {
+      const constraints = enterDer(value);
+      const flag = constraints.optional(DER_TAG.boolean);
+      const limit = constraints.optional(DER_TAG.integer);
+      constraints.end();
+      isCa = flag !== null && toBoolean(flag);
+      pathLength = limit === null ? null : toSmallNumber(limit);
+      if (!isCa && pathLength !== null) throw bad('limits a path without being a CA');
+    } else if (oid === OID.keyUsage) {
+      const holder = new DerReader(value);
+      usage = toNamedBits(holder.next(DER_TAG.bitString));
+      holder.end();
+    } else if (critical !== null) {
+      throw bad(`has the unknown critical extension ${oid}`);
+    } else {
+      extensions.set(oid, value);
+    }
+  }
+  return { isCa, pathLength, keyUsage: { digitalSignature: usage.has(0), certSign: usage.has(5), crlSign: usage.has(6) }, extensions };
+}
+
+function bad(what: string): EvidenceError {
+  return new EvidenceError('bad_certificate', `certificate ${what}`);
+}

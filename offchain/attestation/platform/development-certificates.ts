@@ -1,0 +1,86 @@
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { concat } from '../../core/bytes';
+import { DER_TAG } from '../der';
+import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText, derTime } from './der-writer';
+
+/** A certificate with the private key behind it. */
+export interface Issued {
+  readonly der: Uint8Array;
+  readonly commonName: string;
+  readonly key: KeyObject;
+}
+
+/** What a certificate is to say. `pathLength` null makes a leaf that signs data. */
+export interface CertificatePlan {
+  readonly commonName: string;
+  readonly notBeforeSec: number;
+  readonly notAfterSec: number;
+  readonly pathLength: number | null;
+  /** DER extensions beside the usual ones. */
+  readonly extensions?: readonly Uint8Array[];
+}
+
+const OID = {
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  commonName: '2.5.4.3',
+  organization: '2.5.4.10',
+  subjectKeyId: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  basicConstraints: '2.5.29.19',
+  authorityKeyId: '2.5.29.35',
+} as const;
+
+const ECDSA_WITH_SHA256 = derSequence(derOid(OID.ecdsaWithSha256));
+
+/** Makes a P-256 key and its certificate, signed by `issuer`, or by itself where that is null. */
+export function issueCertificate(plan: CertificatePlan, issuer: Issued | null): Issued {
+  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signer = issuer ?? { key, commonName: plan.commonName };
+  const isCa = plan.pathLength !== null;
+  // keyCertSign and cRLSign (bits 5, 6), or digitalSignature and nonRepudiation (bits 0, 1).
+  const usage = isCa ? derBits(Uint8Array.of(0x06), 1) : derBits(Uint8Array.of(0xc0), 6);
+  const constraints = plan.pathLength === null ? derSequence() : derSequence(derBoolean(true), derInteger(plan.pathLength));
+  const keyId = derElement(0x80, keyIdOf(signer.key)); // [0] IMPLICIT in AuthorityKeyIdentifier.
+  const extensions = [
+    toExtension(OID.basicConstraints, true, constraints),
+    toExtension(OID.keyUsage, true, usage),
+    toExtension(OID.subjectKeyId, false, derOctets(keyIdOf(key))),
+    toExtension(OID.authorityKeyId, false, derSequence(keyId)),
+    ...(plan.extensions ?? []),
+  ];
+  const signed = derSequence(
+    derElement(DER_TAG.context0, derInteger(2)),
+    derInteger(concat(Uint8Array.of(0x40), randomBytes(15))),
+    ECDSA_WITH_SHA256,
+    nameOf(signer.commonName),
+    derSequence(derTime(plan.notBeforeSec), derTime(plan.notAfterSec)),
+    nameOf(plan.commonName),
+    createPublicKey(key).export({ format: 'der', type: 'spki' }),
+    derElement(DER_TAG.context3, derSequence(...extensions)),
+  );
+  const signature = sign('sha256', signed, { key: signer.key, dsaEncoding: 'der' });
+  return { der: derSequence(signed, ECDSA_WITH_SHA256, derBits(signature)), commonName: plan.commonName, key };
+}
+
+/** One certificate extension around its DER value. */
+export function toExtension(oid: string, isCritical: boolean, value: Uint8Array): Uint8Array {
+  return derSequence(derOid(oid), ...(isCritical ? [derBoolean(true)] : []), derOctets(value));
+}
+
+/** x and y of a P-256 key, 32 bytes each. */
+export function publicPointOf(key: KeyObject): Uint8Array {
+  // The point is the end of a SubjectPublicKeyInfo.
+  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-64);
+}
+
+function nameOf(commonName: string): Uint8Array {
+  const part = (oid: string, text: string) => derElement(DER_TAG.set, derSequence(derOid(oid), derText(text)));
+  return derSequence(part(OID.commonName, commonName), part(OID.organization, 'SIMULATED, no hardware vouches for this'));
+}
+
+/** Source: RFC 5280 section 4.2.1.2, method 1. */
+function keyIdOf(key: KeyObject): Uint8Array {
+  return createHash('sha1')
+    .update(concat(Uint8Array.of(4), publicPointOf(key)))
+    .digest();
+}

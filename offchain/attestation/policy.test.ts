@@ -1,0 +1,71 @@
+import { ConfigError } from '../core/errors';
+import { nodeCrypto } from '../runtime/node-crypto';
+import { intelRoot, makePki, NOW } from './platform/forgery.test-kit';
+import { assertNetworkPolicy, assertPolicy, DEFAULT_LIMITS, type EvidencePolicy } from './policy';
+import { INTEL_ROOT_KEY_ID, loadTrustRoot, type TrustRoot } from './trust-root';
+
+const development = () => loadTrustRoot({ kind: 'development', der: makePki().root.der }, nodeCrypto);
+const policyOf = (...trustRoots: TrustRoot[]): EvidencePolicy => ({ ...DEFAULT_LIMITS, trustRoots });
+
+describe('a policy', () => {
+  test('with development roots is accepted, for a network too', async () => {
+    const policy = policyOf(await development(), await development());
+    expect(() => assertNetworkPolicy(policy)).not.toThrow();
+    expect(() => assertNetworkPolicy({ ...policy, allowUnproven: true })).not.toThrow();
+  });
+
+  test("with Intel's root is accepted by the library, and refused for a network with the reason (intel_root_unsupported)", async () => {
+    const policy = policyOf(await intelRoot());
+    expect(() => assertPolicy(policy)).not.toThrow();
+    const refusal = expect.objectContaining({
+      code: 'intel_root_unsupported',
+      message: expect.stringContaining('TCB collateral, revocation and GPU evidence are not there yet'),
+    });
+    expect(() => assertNetworkPolicy(policy)).toThrow(refusal);
+  });
+
+  test.each([
+    ['no root', 'no_trust_root', async () => policyOf()],
+    ['both kinds of root', 'mixed_trust_roots', async () => policyOf(await intelRoot(), await development())],
+    ["unproven models under Intel's root", 'bad_policy', async () => ({ ...policyOf(await intelRoot()), allowUnproven: true })],
+    ['a negative age', 'bad_policy', async () => ({ ...policyOf(await development()), minImageAgeSec: -1 })],
+    ['an age that is no number', 'bad_policy', async () => ({ ...policyOf(await development()), minModelAgeSec: Number.NaN })],
+    ['an endless age', 'bad_policy', async () => ({ ...policyOf(await development()), maxBlockAgeSec: Number.POSITIVE_INFINITY })],
+  ])('with %s is refused (%s)', async (_, code, make) => {
+    const policy = await make();
+    for (const assert of [assertPolicy, assertNetworkPolicy]) {
+      expect(() => assert(policy)).toThrow(ConfigError);
+      expect(() => assert(policy)).toThrow(expect.objectContaining({ code }));
+    }
+  });
+});
+
+describe('a trust root', () => {
+  const refused = { code: 'bad_trust_root' };
+
+  test("that is Intel's has the pinned key id, and cannot be loaded as a development root", async () => {
+    const root = await intelRoot();
+    expect(root.keyId).toBe(INTEL_ROOT_KEY_ID);
+    await expect(loadTrustRoot({ kind: 'development', der: root.certificate.der }, nodeCrypto)).rejects.toMatchObject(refused);
+  });
+
+  test("that is a development root cannot be loaded as Intel's", async () => {
+    await expect(loadTrustRoot({ kind: 'intel', der: makePki().root.der }, nodeCrypto)).rejects.toMatchObject(refused);
+  });
+
+  test.each([
+    ['no CA', () => makePki({ root: { pathLength: null } }).root.der, 'is not a CA'],
+    ['named as something else', () => makePki({ root: { commonName: 'SIMULATED Root' } }).root.der, 'is not named as an SGX root'],
+    ['signed by another key', () => makePki({ ca: { commonName: 'SIMULATED SGX Root CA' } }).ca.der, 'is not self-signed'],
+    ['changed', () => makePki().root.der.map((byte, i, all) => (i === all.length - 1 ? byte ^ 1 : byte)), 'is not self-signed'],
+    ['not a certificate', () => Uint8Array.of(1, 2, 3), 'is malformed'],
+  ])('that is %s is refused (bad_trust_root)', async (_, make, reason) => {
+    const loading = loadTrustRoot({ kind: 'development', der: make() }, nodeCrypto);
+    await expect(loading).rejects.toMatchObject({ ...refused, message: expect.stringContaining(reason) });
+  });
+
+  test('may have been made at any time: validity is a question of the moment of verification', async () => {
+    const { root } = makePki({ root: { notBeforeSec: NOW - 10, notAfterSec: NOW - 5 } });
+    await expect(loadTrustRoot({ kind: 'development', der: root.der }, nodeCrypto)).resolves.toMatchObject({ kind: 'development' });
+  });
+});

@@ -1,0 +1,73 @@
+import { BUNDLE_CHECKS, CheckList, failedChecks, formatReport, toReport } from './report';
+
+const REASONS = { pass: 'equal', fail: 'different' };
+
+describe('a check list', () => {
+  test('takes a check that nobody recorded for a failure', () => {
+    const checks = new CheckList(BUNDLE_CHECKS);
+    checks.pass('bundle-digest', 'equal');
+    expect(checks.all().map((check) => [check.name, check.required, check.result])).toEqual([
+      ['bundle-digest', true, 'pass'],
+      ['bundle-structure', true, 'fail'],
+    ]);
+    expect(checks.holds('bundle-digest')).toBe(true);
+    expect(checks.holds('bundle-digest', 'bundle-structure')).toBe(false);
+  });
+
+  test('does not let a later finding soften a failure', () => {
+    const checks = new CheckList(BUNDLE_CHECKS);
+    checks.fail('bundle-digest', 'different');
+    checks.pass('bundle-digest', 'equal');
+    checks.notApplicable('bundle-digest', 'not asked');
+    expect(checks.all()[0]).toMatchObject({ result: 'fail', required: true });
+  });
+
+  test('keeps what was compared', () => {
+    const checks = new CheckList(BUNDLE_CHECKS);
+    checks.decide('bundle-digest', false, REASONS, 'aa', 'bb');
+    checks.decide('bundle-structure', true, REASONS, 'cc', 'cc');
+    expect(checks.all()).toEqual([
+      { name: 'bundle-digest', required: true, result: 'fail', reason: 'different', expected: 'aa', actual: 'bb' },
+      { name: 'bundle-structure', required: true, result: 'pass', reason: 'equal', expected: 'cc', actual: 'cc' },
+    ]);
+  });
+});
+
+describe('a report', () => {
+  const facts = { simulated: true, modelProven: false };
+  const pass = { required: true, result: 'pass', reason: 'equal', expected: null, actual: null } as const;
+  const good = { ...pass, name: 'bundle-digest' } as const;
+  const bad = { ...pass, name: 'bundle-structure', result: 'fail', reason: 'different', expected: 'aa', actual: 'bb' } as const;
+  const skipped = { ...pass, name: 'gpu', required: false, result: 'not-applicable', reason: 'not asked' } as const;
+
+  test('is ok only if there are required checks and all of them passed', () => {
+    expect(toReport([good, skipped], facts).ok).toBe(true);
+    expect(toReport([good, bad], facts).ok).toBe(false);
+    expect(toReport([{ ...good, result: 'not-applicable' }], facts).ok).toBe(false);
+    expect(toReport([skipped], facts).ok).toBe(false);
+    expect(toReport([], facts).ok).toBe(false);
+  });
+
+  test('names the required checks that did not pass', () => {
+    expect(failedChecks(toReport([good, bad, skipped], facts))).toEqual([bad]);
+  });
+
+  test('is a table for people that says SIMULATED and MODEL NOT PROVEN, and what differed', () => {
+    expect(formatReport(toReport([good, bad, skipped], facts))).toBe(
+      [
+        'Evidence refused (1 of 3 checks failed)',
+        'SIMULATED: the trust root is a development root, no hardware vouches for this machine',
+        'MODEL NOT PROVEN: nothing shows which weights answer',
+        '  pass  bundle-digest     equal',
+        '  FAIL  bundle-structure  different',
+        '                          expected aa',
+        '                          found    bb',
+        '  n/a   gpu               not asked',
+      ].join('\n'),
+    );
+  });
+
+  test('of hardware and proven weights says neither', () => {
+    expect(formatReport(toReport([good], { simulated: false, modelProven: true }))).toBe('Evidence verified\n  pass  bundle-digest  equal');
+  });
+});

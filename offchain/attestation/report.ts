@@ -1,0 +1,134 @@
+/** Checks of a bundle's bytes. */
+export const BUNDLE_CHECKS = ['bundle-digest', 'bundle-structure'] as const;
+
+/** Checks of a quote alone. */
+export const QUOTE_CHECKS = [
+  'quote-structure',
+  'trust-root',
+  'pck-chain',
+  'qe-report',
+  'attestation-key',
+  'quote-signature',
+  'td-debug',
+  'td-attributes',
+] as const;
+
+/** Checks of claims against quote, offer, chain and allowlist. */
+export const CLAIMS_CHECKS = [
+  'claims-structure',
+  'report-data',
+  'claims-role',
+  'claims-network',
+  'claims-owner',
+  'claims-model',
+  'sealing-key',
+  'receipt-key',
+  'tls-key',
+  'keys-not-expired',
+  'issued-not-future',
+  'block-known',
+  'block-age',
+  'block-not-future',
+  'image-listed',
+  'image-role',
+  'image-active',
+  'model-listed',
+  'model-active',
+  'model-proven',
+  'gpu',
+] as const;
+
+export type CheckName = (typeof BUNDLE_CHECKS)[number] | (typeof QUOTE_CHECKS)[number] | (typeof CLAIMS_CHECKS)[number];
+
+/** One question, its answer, and what was compared. Every text is safe to show and to log. */
+export interface Check {
+  readonly name: CheckName;
+  /** Whether the report needs this check to pass. */
+  readonly required: boolean;
+  readonly result: 'pass' | 'fail' | 'not-applicable';
+  /** One line for people, lower case. */
+  readonly reason: string;
+  /** The values compared, where there are two; otherwise null. */
+  readonly expected: string | null;
+  readonly actual: string | null;
+}
+
+/** What a verification found. */
+export interface Report {
+  /** Whether every required check passed. */
+  readonly ok: boolean;
+  /** The evidence hangs on a development root: say SIMULATED wherever a person sees it. */
+  readonly simulated: boolean;
+  /** False where nothing proves which weights run: say MODEL NOT PROVEN wherever a person sees it. */
+  readonly modelProven: boolean;
+  readonly checks: readonly Check[];
+}
+
+/** Collects findings for a fixed list of checks. One that nobody recorded is a failure, and a failure stays one. */
+export class CheckList<Name extends CheckName> {
+  private readonly found = new Map<CheckName, Check>();
+
+  constructor(private readonly names: readonly Name[]) {}
+
+  pass(name: Name, reason: string): void {
+    this.record({ name, required: true, result: 'pass', reason, expected: null, actual: null });
+  }
+
+  fail(name: Name, reason: string, compared: { readonly expected: string; readonly actual: string } | null = null): void {
+    this.record({ name, required: true, result: 'fail', reason, expected: compared?.expected ?? null, actual: compared?.actual ?? null });
+  }
+
+  /** Passes or fails with what was compared. */
+  decide(name: Name, passes: boolean, reasons: { readonly pass: string; readonly fail: string }, expected: string, actual: string): void {
+    const result = passes ? 'pass' : 'fail';
+    this.record({ name, required: true, result, reason: reasons[result], expected, actual });
+  }
+
+  notApplicable(name: Name, reason: string): void {
+    this.record({ name, required: false, result: 'not-applicable', reason, expected: null, actual: null });
+  }
+
+  /** Whether all of these checks were recorded and none of them failed. */
+  holds(...names: readonly Name[]): boolean {
+    return names.every((name) => this.found.has(name) && this.found.get(name)?.result !== 'fail');
+  }
+
+  /** Every check of the list, in its order. */
+  all(): readonly Check[] {
+    return this.names.map((name) => this.found.get(name) ?? { ...NOT_RUN, name });
+  }
+
+  private record(check: Check): void {
+    if (this.found.get(check.name)?.result !== 'fail') this.found.set(check.name, check);
+  }
+}
+
+const NOT_RUN = { required: true, result: 'fail', reason: 'could not run after an earlier failure', expected: null, actual: null } as const;
+
+/** A report over checks. `ok` only if there are required checks and every one of them passed. */
+export function toReport(checks: readonly Check[], facts: { readonly simulated: boolean; readonly modelProven: boolean }): Report {
+  const required = checks.filter((check) => check.required);
+  return { ok: required.length > 0 && required.every((check) => check.result === 'pass'), ...facts, checks };
+}
+
+/** The required checks that did not pass, in order: what an error message names. */
+export function failedChecks(report: Report): readonly Check[] {
+  return report.checks.filter((check) => check.required && check.result !== 'pass');
+}
+
+/** The report as a table for people, one line per check, without a line feed at its end. */
+export function formatReport(report: Report): string {
+  const failed = failedChecks(report).length;
+  const lines = [report.ok ? 'Evidence verified' : `Evidence refused (${failed} of ${report.checks.length} checks failed)`];
+  if (report.simulated) lines.push('SIMULATED: the trust root is a development root, no hardware vouches for this machine');
+  if (!report.modelProven) lines.push('MODEL NOT PROVEN: nothing shows which weights answer');
+  const width = Math.max(0, ...report.checks.map((check) => check.name.length));
+  for (const check of report.checks) {
+    lines.push(`  ${RESULT_WORD[check.result]}  ${check.name.padEnd(width)}  ${check.reason}`);
+    if (check.result === 'fail' && check.expected !== null) lines.push(`${' '.repeat(width + 10)}expected ${check.expected}`);
+    if (check.result === 'fail' && check.actual !== null) lines.push(`${' '.repeat(width + 10)}found    ${check.actual}`);
+  }
+  return lines.join('\n');
+}
+
+const RESULT_WORD = { pass: 'pass', fail: 'FAIL', 'not-applicable': 'n/a ' } as const;

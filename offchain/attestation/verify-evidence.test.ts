@@ -1,0 +1,339 @@
+import { concat, toHex } from '../core/bytes';
+import { nodeCrypto } from '../runtime/node-crypto';
+import { type Claims, encodeClaims, MAX_CLAIMS_SIZE, SEALING_SUITE, type WorkerClaims } from './claims';
+import { encodeBundle, evidenceDigest, MAX_BUNDLE_SIZE } from './evidence';
+import {
+  flips,
+  hex,
+  intelRoot,
+  makePki,
+  makeScene,
+  NOW,
+  realQuote,
+  rememberingCrypto,
+  WORKER_CLAIMS,
+  withBundle,
+} from './platform/forgery.test-kit';
+import { CLOCK_SKEW_SEC } from './policy';
+import { BUNDLE_CHECKS, type CheckName, CLAIMS_CHECKS, failedChecks, formatReport, QUOTE_CHECKS } from './report';
+import { type EvidenceInput, type EvidenceVerdict, verifyEvidence } from './verify-evidence';
+
+const ALL_CHECKS: readonly CheckName[] = [...BUNDLE_CHECKS, ...QUOTE_CHECKS, ...CLAIMS_CHECKS];
+/** What is asked of the chain, and only about evidence whose quote holds. */
+const CHAIN_CHECKS = CLAIMS_CHECKS.slice(CLAIMS_CHECKS.indexOf('block-known'), -1);
+
+/** The names of the checks that refused; a refusal always has all checks and no claims. */
+function refusals(verdict: EvidenceVerdict): readonly CheckName[] {
+  expect(verdict.report.checks.map((check) => check.name)).toEqual(ALL_CHECKS);
+  expect(verdict.report.ok).toBe(verdict.accepted);
+  return failedChecks(verdict.report).map((check) => check.name);
+}
+
+async function refusalsOf(input: EvidenceInput): Promise<readonly CheckName[]> {
+  const verdict = await verifyEvidence(input);
+  expect(verdict.accepted).toBe(false);
+  return refusals(verdict);
+}
+
+const scene = makeScene();
+
+describe('honest evidence', () => {
+  test('is accepted with its claims, its image hash and the moment at which that ends', async () => {
+    const { input, claims } = await scene;
+    const verdict = await verifyEvidence(input);
+    expect(refusals(verdict)).toEqual([]);
+    expect(verdict).toMatchObject({
+      accepted: true,
+      claims: WORKER_CLAIMS,
+      claimsBytes: claims,
+      imageHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      expiresAtSec: NOW, // The block is at the limit of its age.
+      report: { ok: true, simulated: true, modelProven: true },
+    });
+    expect(formatReport(verdict.report)).toMatch(/^Evidence verified\nSIMULATED: /);
+  });
+
+  test('says of GPU evidence that it was not looked at, which is not a pass', async () => {
+    const { report } = await verifyEvidence((await scene).input);
+    expect(report.checks.at(-1)).toMatchObject({ name: 'gpu', required: false, result: 'not-applicable' });
+  });
+
+  test('ends with its keys, its certificates or its block, whichever is first', async () => {
+    const { input } = await scene;
+    const policy = { ...input.policy, maxBlockAgeSec: 10 * 86_400 };
+    expect(await verifyEvidence({ ...input, policy })).toMatchObject({ expiresAtSec: WORKER_CLAIMS.keys.notAfter });
+    const shortLived = await makeScene(encodeClaims(WORKER_CLAIMS), makePki({ ca: { notAfterSec: NOW + 7 } }));
+    expect(await verifyEvidence({ ...shortLived.input, policy: { ...shortLived.input.policy, maxBlockAgeSec: 2000 } })).toMatchObject({
+      expiresAtSec: NOW + 7,
+    });
+  });
+});
+
+describe('evidence is refused for', () => {
+  type Change = (input: EvidenceInput) => Partial<EvidenceInput>;
+  const expecting =
+    (changes: Partial<EvidenceInput['expected']>): Change =>
+    ({ expected }) => ({ expected: { ...expected, ...changes } });
+  const image =
+    (entry: Awaited<ReturnType<EvidenceInput['allowlist']['image']>>): Change =>
+    ({ allowlist }) => ({ allowlist: { image: () => entry, model: allowlist.model } });
+  const model =
+    (entry: Awaited<ReturnType<EvidenceInput['allowlist']['model']>>): Change =>
+    ({ allowlist }) => ({ allowlist: { image: allowlist.image, model: () => entry } });
+  const broken = () => {
+    throw new Error('the chain is silent');
+  };
+  const offered = WORKER_CLAIMS.model;
+
+  test.each<[string, readonly CheckName[], Change]>([
+    ['another digest than the offer names', ['bundle-digest'], expecting({ digest: hex(0) })],
+    ['another role', ['claims-role', 'tls-key', 'image-role'], expecting({ role: 'proxy', tls: hex(0x77) })],
+    ['another network', ['claims-network'], expecting({ network: `0:${hex(0)}` })],
+    ['another owner', ['claims-owner'], expecting({ owner: `0:${hex(0)}` })],
+    ['another model name', ['claims-model'], expecting({ model: { ...offered, name: 'another' } })],
+    ['another model hash', ['claims-model'], expecting({ model: { ...offered, hash: hex(0) } })],
+    ['another model kind', ['claims-model'], expecting({ model: { ...offered, kind: 'verity' } })],
+    ['no model where one is claimed', ['claims-model'], expecting({ model: null })],
+    ['another sealing key', ['sealing-key'], expecting({ sealing: [{ suite: SEALING_SUITE, publicKey: hex(0) }] })],
+    ['no sealing key', ['sealing-key'], expecting({ sealing: [] })],
+    ['another receipt key', ['receipt-key'], expecting({ receipt: hex(0) })],
+    ['a block that the chain does not have', ['block-known', 'block-age', 'block-not-future'], () => ({ blocks: () => null })],
+    [
+      'a block with another hash',
+      ['block-known', 'block-age', 'block-not-future'],
+      () => ({ blocks: () => ({ rootHash: hex(0), atSec: NOW }) }),
+    ],
+    ['a block lookup that fails', ['block-known', 'block-age', 'block-not-future'], () => ({ blocks: broken })],
+    ['a stale block', ['block-age'], () => ({ blocks: () => ({ rootHash: hex(0x66), atSec: NOW - 1001 }) })],
+    ['a block from the future', ['block-not-future'], () => ({ blocks: () => ({ rootHash: hex(0x66), atSec: NOW + CLOCK_SKEW_SEC + 1 }) })],
+    ['an image that is not listed, or was removed', ['image-listed', 'image-role', 'image-active'], image(null)],
+    [
+      'an image list that cannot be read',
+      ['image-listed', 'image-role', 'image-active'],
+      ({ allowlist }) => ({ allowlist: { image: broken, model: allowlist.model } }),
+    ],
+    ['an image that is listed for another role', ['image-role'], image({ roles: ['proxy'], activeFromSec: 0 })],
+    ['an image that is listed for no role', ['image-role'], image({ roles: [], activeFromSec: 0 })],
+    ['an image that is not active yet', ['image-active'], image({ roles: ['worker'], activeFromSec: NOW + 1 })],
+    ['an image that is active too briefly', ['image-active'], image({ roles: ['worker'], activeFromSec: NOW - 99 })],
+    ['a model that is not listed, or was removed', ['model-listed', 'model-active'], model(null)],
+    [
+      'a model list that cannot be read',
+      ['model-listed', 'model-active'],
+      ({ allowlist }) => ({ allowlist: { image: allowlist.image, model: broken } }),
+    ],
+    ['a model that is listed as another kind', ['model-listed'], model({ kind: 'verity', activeFromSec: 0 })],
+    ['a model that is not active yet', ['model-active'], model({ kind: 'files', activeFromSec: NOW + 1 })],
+    ['a model that is active too briefly', ['model-active'], model({ kind: 'files', activeFromSec: NOW - 99 })],
+  ])('%s (%j)', async (_, names, change) => {
+    const { input } = await scene;
+    expect(await refusalsOf({ ...input, ...change(input) })).toEqual(names);
+  });
+
+  const changed = (changes: Partial<WorkerClaims>): Uint8Array => encodeClaims({ ...WORKER_CLAIMS, ...changes });
+  const keys = WORKER_CLAIMS.keys;
+  test.each<[string, readonly CheckName[], Uint8Array]>([
+    ['keys that have expired', ['keys-not-expired'], changed({ keys: { ...keys, notAfter: NOW } })],
+    ['claims from the future', ['issued-not-future'], changed({ issuedAt: NOW + CLOCK_SKEW_SEC + 1 })],
+    ['proven claims of another owner', ['claims-owner'], changed({ owner: `0:${hex(0x23)}` })],
+    ['proven claims of another network', ['claims-network'], changed({ network: `0:${hex(0x12)}` })],
+    [
+      'proven claims of other keys',
+      ['sealing-key'],
+      changed({ keys: { ...keys, sealing: [{ suite: SEALING_SUITE, publicKey: hex(0x34) }] } }),
+    ],
+    ['proven claims of another receipt key', ['receipt-key'], changed({ keys: { ...keys, receipt: hex(0x45) } })],
+    [
+      'proven claims of an unlisted model',
+      ['claims-model', 'model-listed', 'model-active'],
+      changed({ model: { ...offered, hash: hex(0x56) } }),
+    ],
+    ['an unknown block', ['block-known', 'block-age', 'block-not-future'], changed({ block: { seqno: 1001, rootHash: hex(0x66) } })],
+    ['proven bytes that are no claims', ['claims-structure', ...CLAIMS_CHECKS.slice(2, -1)], new TextEncoder().encode('{"version":1}')],
+  ])('%s (%j)', async (_, names, claims) => {
+    const { input } = await makeScene(claims);
+    expect(await refusalsOf(input)).toEqual(names);
+  });
+
+  test('claims that the quote is not over, whatever they say (report-data)', async () => {
+    const { input, quote } = await scene;
+    const bundle = encodeBundle({ quote, claims: changed({ image: 'another image' }) });
+    expect(await refusalsOf(await withBundle(input, bundle))).toEqual(['report-data', ...CHAIN_CHECKS]);
+  });
+
+  test("a real quote under Intel's root, which holds and is over other claims (report-data)", async () => {
+    const { input, claims } = await scene;
+    const real = await withBundle(input, encodeBundle({ quote: realQuote('fmspc-90c06f'), claims }));
+    const policy = { ...input.policy, trustRoots: [await intelRoot()] };
+    const verdict = await verifyEvidence({ ...real, policy, nowSec: Date.UTC(2026, 1, 19) / 1000 });
+    const failed = refusals(verdict);
+    expect(failed.filter((name) => QUOTE_CHECKS.some((check) => check === name))).toEqual([]);
+    expect(failed).toContain('report-data');
+    expect(verdict).toMatchObject({ accepted: false, report: { simulated: false } });
+  });
+
+  test("a simulated quote under Intel's root, and a real one under a development root (trust-root)", async () => {
+    const { input, claims } = await scene;
+    const policy = { ...input.policy, trustRoots: [await intelRoot()] };
+    expect(await refusalsOf({ ...input, policy })).toEqual(['trust-root', 'pck-chain', ...CHAIN_CHECKS]);
+    const real = await withBundle(input, encodeBundle({ quote: realQuote('fmspc-90c06f'), claims }));
+    expect(await refusalsOf(real)).toEqual(['trust-root', 'pck-chain', 'report-data', ...CHAIN_CHECKS]);
+  });
+
+  test("another local network's root (trust-root)", async () => {
+    const { input } = await scene;
+    const { root } = await makeScene();
+    expect(await refusalsOf({ ...input, policy: { ...input.policy, trustRoots: [root] } })).toContain('trust-root');
+  });
+
+  test('padding behind the quote (quote-structure)', async () => {
+    const { input, quote, claims } = await scene;
+    const bundle = encodeBundle({ quote: concat(quote, new Uint8Array(70)), claims });
+    expect((await refusalsOf(await withBundle(input, bundle)))[0]).toBe('quote-structure');
+  });
+
+  test.each([
+    ['bytes behind the bundle', async () => concat((await scene).input.bundle, Uint8Array.of(10))],
+    ['a bundle cut off', async () => (await scene).input.bundle.subarray(0, -1)],
+    ['an oversized bundle', async () => new Uint8Array(MAX_BUNDLE_SIZE + 1)],
+    ['an empty bundle', async () => new Uint8Array(0)],
+  ])('%s (bundle-structure), and nothing behind that is said to have passed', async (_, make) => {
+    const input = await withBundle((await scene).input, await make());
+    expect(await refusalsOf(input)).toEqual(ALL_CHECKS.filter((name) => name !== 'bundle-digest' && name !== 'gpu'));
+  });
+
+  test('oversized claims, which no bundle can carry (bundle-structure)', async () => {
+    const { quote } = await scene;
+    expect(() => encodeBundle({ quote, claims: new Uint8Array(MAX_CLAIMS_SIZE + 1) })).toThrow('claims of 16385 bytes, limit 16384');
+  });
+});
+
+describe('an unproven model', () => {
+  const claims = encodeClaims({ ...WORKER_CLAIMS, model: { ...WORKER_CLAIMS.model, kind: 'unproven' } });
+  const ask = async (allowUnproven: boolean) => {
+    const { input } = await makeScene(claims);
+    const { image } = input.allowlist;
+    return {
+      ...input,
+      expected: { ...input.expected, model: { ...WORKER_CLAIMS.model, kind: 'unproven' as const } },
+      policy: { ...input.policy, allowUnproven },
+      allowlist: { image, model: () => ({ kind: 'unproven' as const, activeFromSec: 0 }) },
+    };
+  };
+
+  test('is refused unless the policy allows it (model-proven)', async () => {
+    const verdict = await verifyEvidence(await ask(false));
+    expect(refusals(verdict)).toEqual(['model-proven']);
+    expect(formatReport(verdict.report)).toContain('MODEL NOT PROVEN');
+  });
+
+  test('is accepted under a development root where the policy allows it, and the report says MODEL NOT PROVEN', async () => {
+    const verdict = await verifyEvidence(await ask(true));
+    expect(verdict).toMatchObject({ accepted: true, report: { modelProven: false, simulated: true } });
+    expect(verdict.report.checks.find((check) => check.name === 'model-proven')).toMatchObject({
+      result: 'not-applicable',
+      required: false,
+    });
+    expect(formatReport(verdict.report)).toContain('MODEL NOT PROVEN: ');
+  });
+
+  test("is refused by the policy itself under Intel's root (bad_policy)", async () => {
+    const input = await ask(true);
+    const policy = { ...input.policy, trustRoots: [await intelRoot()] };
+    await expect(verifyEvidence({ ...input, policy })).rejects.toMatchObject({ code: 'bad_policy' });
+  });
+});
+
+describe('an attested proxy', () => {
+  const tls = hex(0x77);
+  const proxy: Claims = { ...WORKER_CLAIMS, role: 'proxy', keys: { ...WORKER_CLAIMS.keys, sealing: [] }, tls, model: null, engine: null };
+  const ask = async (changes: Partial<EvidenceInput['expected']> = {}) => {
+    const { input } = await makeScene(encodeClaims(proxy));
+    return {
+      ...input,
+      expected: { ...input.expected, role: 'proxy' as const, sealing: [], model: null, tls, ...changes },
+      allowlist: { image: () => ({ roles: ['proxy' as const], activeFromSec: 0 }), model: () => null },
+    };
+  };
+
+  test('is accepted with its TLS key, without a model', async () => {
+    const verdict = await verifyEvidence(await ask());
+    expect(refusals(verdict)).toEqual([]);
+    expect(verdict).toMatchObject({ accepted: true, report: { modelProven: true } });
+  });
+
+  test('is refused for another TLS key, and where none was shown (tls-key)', async () => {
+    expect(await refusalsOf(await ask({ tls: hex(0x78) }))).toEqual(['tls-key']);
+    expect(await refusalsOf(await ask({ tls: null }))).toEqual(['tls-key']);
+  });
+
+  test('is refused where a worker is asked for (claims-role)', async () => {
+    const input = await ask({ role: 'worker', model: WORKER_CLAIMS.model });
+    expect(await refusalsOf(input)).toEqual(['claims-role', 'claims-model', 'image-role', 'model-listed', 'model-active', 'model-proven']);
+  });
+});
+
+describe('a verifier', () => {
+  test('asks the chain nothing about evidence whose quote does not hold', async () => {
+    const { input } = await scene;
+    const asked: string[] = [];
+    const note = (what: string) => () => {
+      asked.push(what);
+      return null;
+    };
+    const root = (await makeScene()).root;
+    const policy = { ...input.policy, trustRoots: [root] };
+    const allowlist = { image: note('image'), model: note('model') };
+    await verifyEvidence({ ...input, policy, allowlist, blocks: note('block') });
+    expect(asked).toEqual([]);
+    await verifyEvidence({ ...input, allowlist, blocks: note('block') });
+    expect(asked.sort()).toEqual(['block', 'image', 'model']);
+  });
+
+  test('shows the code of a failed lookup only, never its text', async () => {
+    const blocks = () => {
+      throw new Error('bytes from the network');
+    };
+    const { report } = await verifyEvidence({ ...(await scene).input, blocks });
+    expect(report.checks.find((check) => check.name === 'block-known')?.reason).toBe('block 1000: could not be looked up (unknown)');
+  });
+
+  test('refuses to work with a policy that names no root (no_trust_root)', async () => {
+    const { input } = await scene;
+    const policy = { ...input.policy, trustRoots: [] };
+    await expect(verifyEvidence({ ...input, policy })).rejects.toMatchObject({ code: 'no_trust_root' });
+  });
+
+  test('refuses a bundle with one bit changed in any of its bytes, whoever names its digest', async () => {
+    const { input } = await scene;
+    const crypto = rememberingCrypto();
+    const accepted: number[] = [];
+    for (const { at, bytes } of flips(input.bundle)) {
+      const digest = await evidenceDigest(bytes, nodeCrypto);
+      const verdict = await verifyEvidence({ ...input, bundle: bytes, expected: { ...input.expected, digest }, crypto });
+      if (verdict.accepted) accepted.push(at);
+    }
+    expect(accepted).toEqual([]);
+  }, 60_000);
+
+  test('refuses claims with one bit changed in any of their bytes', async () => {
+    const { input, quote, claims } = await scene;
+    const crypto = rememberingCrypto();
+    for (const { bytes } of flips(claims)) {
+      const verdict = await verifyEvidence({ ...(await withBundle(input, encodeBundle({ quote, claims: bytes }))), crypto });
+      expect(refusals(verdict)).toContain('report-data');
+    }
+  }, 60_000);
+
+  test('refuses a simulated quote with one bit changed in any of its bytes, by a check of the quote', async () => {
+    const { input, quote, claims } = await scene;
+    const crypto = rememberingCrypto();
+    const accepted: string[] = [];
+    for (const { at, bytes } of flips(quote)) {
+      const verdict = await verifyEvidence({ ...(await withBundle(input, encodeBundle({ quote: bytes, claims }))), crypto });
+      const failed = refusals(verdict);
+      if (!QUOTE_CHECKS.some((name) => failed.includes(name))) accepted.push(`${at}: ${toHex(bytes.subarray(at, at + 1))}`);
+    }
+    expect(accepted).toEqual([]);
+  }, 60_000);
+});

@@ -1,0 +1,128 @@
+import type { WorkerClaims } from '../attestation/claims';
+import { decodeBundle } from '../attestation/evidence';
+import type { EvidencePolicy } from '../attestation/policy';
+import type { Report } from '../attestation/report';
+import { type AllowlistView, type BlockLookup, type ExpectedEvidence, verifyEvidence } from '../attestation/verify-evidence';
+import { fromHex } from '../core/bytes';
+import type { Clock } from '../core/clock';
+import type { CryptoProvider } from '../core/crypto';
+import type { Offer } from '../protocol/calls';
+import type { VerifiedGuest } from '../sealing/client-session';
+
+/** A guest that may be sealed to, with what shows it. */
+export interface TrustedGuest {
+  /** Evidence digest, lower-case hex. */
+  readonly digest: string;
+  readonly keys: VerifiedGuest;
+  readonly claims: WorkerClaims;
+  readonly imageHash: string;
+  readonly report: Report;
+  readonly expiresAtSec: number;
+}
+
+export type GuestVerdict = { readonly trusted: true; readonly guest: TrustedGuest } | { readonly trusted: false; readonly report: Report };
+
+export interface GuestVerifierOptions {
+  readonly crypto: CryptoProvider;
+  readonly clock: Clock;
+  readonly policy: EvidencePolicy;
+  /** Raw address of the root contract. */
+  readonly network: string;
+  readonly allowlist: AllowlistView;
+  readonly blocks: BlockLookup;
+  /** Fetches a bundle by its digest; what comes is believed no more than its sender. */
+  fetchBundle(digest: string): Promise<Uint8Array>;
+}
+
+/** Verdicts that are kept: one per guest in the offers of a large proxy. */
+const MAX_KEPT = 512;
+
+/**
+ * Decides for each offer whether its guest may be sealed to. A verdict is kept until it expires, for exactly what was asked (another
+ * owner, key or model under the same digest is another question), and holds only while the allowlist still has image and model
+ * active: that is looked at again at every use.
+ */
+export class GuestVerifier {
+  private readonly kept = new Map<string, TrustedGuest>();
+
+  constructor(private readonly options: GuestVerifierOptions) {}
+
+  /** @throws ProxyError when the bundle cannot be had */
+  async verify(offer: Offer): Promise<GuestVerdict> {
+    const { options } = this;
+    const expected = expectedOf(offer, options.network);
+    const question = JSON.stringify(expected);
+    const known = this.kept.get(question);
+    if (known !== undefined) {
+      if (await this.stillHolds(known)) return { trusted: true, guest: known };
+      this.kept.delete(question);
+    }
+    const bundle = await options.fetchBundle(expected.digest);
+    const verdict = await verifyEvidence({
+      bundle,
+      expected,
+      policy: options.policy,
+      allowlist: options.allowlist,
+      blocks: options.blocks,
+      nowSec: options.clock.nowSec(),
+      crypto: options.crypto,
+    });
+    // The role was asked for and so has passed; the compiler cannot know.
+    if (!verdict.accepted || verdict.claims.role !== 'worker') return { trusted: false, report: verdict.report };
+    const { claims, imageHash, report, expiresAtSec } = verdict;
+    const guest = {
+      digest: expected.digest,
+      keys: keysOf(claims, bundle, expected.digest, imageHash),
+      claims,
+      imageHash,
+      report,
+      expiresAtSec,
+    };
+    const oldest = this.kept.keys().next();
+    if (this.kept.size >= MAX_KEPT && !oldest.done) this.kept.delete(oldest.value);
+    this.kept.set(question, guest);
+    return { trusted: true, guest };
+  }
+
+  /** Anything in doubt, a list that cannot be read included, means asking the verifier again: it names the check. */
+  private async stillHolds(guest: TrustedGuest): Promise<boolean> {
+    const { allowlist, clock, policy } = this.options;
+    const nowSec = clock.nowSec();
+    if (nowSec >= guest.expiresAtSec) return false;
+    try {
+      const image = await allowlist.image(guest.imageHash);
+      if (image === null || !image.roles.includes('worker') || nowSec < image.activeFromSec + policy.minImageAgeSec) return false;
+      const model = await allowlist.model(guest.claims.model.hash);
+      return model !== null && model.kind === guest.claims.model.kind && nowSec >= model.activeFromSec + policy.minModelAgeSec;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function expectedOf(offer: Offer, network: string): ExpectedEvidence {
+  const { name, kind, hash } = offer.model;
+  return {
+    digest: offer.keys.evidence,
+    role: 'worker',
+    network,
+    owner: offer.owner,
+    sealing: offer.keys.sealing,
+    receipt: offer.keys.receipt,
+    model: { name, kind, hash },
+    tls: null,
+  };
+}
+
+function keysOf(claims: WorkerClaims, bundle: Uint8Array, digest: string, imageHash: string): VerifiedGuest {
+  const [sealing] = claims.keys.sealing;
+  if (sealing === undefined) throw new RangeError('worker claims without a sealing key');
+  return {
+    sealingKey: fromHex(sealing.publicKey, 32),
+    receiptKey: fromHex(claims.keys.receipt, 32),
+    claims: decodeBundle(bundle).claims,
+    evidenceDigest: fromHex(digest, 32),
+    modelHash: fromHex(claims.model.hash, 32),
+    imageHash: fromHex(imageHash, 32),
+  };
+}

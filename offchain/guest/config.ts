@@ -1,0 +1,42 @@
+/**
+ * guest: the agent inside the confidential machine, and the whole trusted computing base for privacy. It owns the key sets, their
+ * evidence, the engine, and the receipts for what the engine did; it opens prompts and seals answers.
+ * It trusts the machine that it was measured on, the statements that callers sealed to it, and its engine's counts; of its host it
+ * takes two facts, a block and an owner, and proves what it was told. It never holds a wallet, never reads a chain or a ledger, never calls
+ * out to anything but its engine, and never lets a prompt, an answer or a key leave unsealed, be it in a log, an error or a metric.
+ */
+import { z } from 'zod';
+import { rawAddress } from '../protocol/fields';
+import { processConfigShape } from '../runtime/config';
+
+const embeddedEngine = z.strictObject({
+  kind: z.literal('embedded'),
+  modelPath: z.string().min(1).describe('GGUF file of the model, which the guest hashes, proves and loads'),
+});
+
+const urlEngine = z.strictObject({
+  kind: z.literal('url'),
+  url: z.url({ protocol: /^https?$/ }).describe('an OpenAI-compatible server; nothing proves its weights: MODEL NOT PROVEN'),
+});
+
+export const GuestConfigSchema = z.strictObject({
+  ...processConfigShape,
+  network: z.string().min(1).describe('path of network.json'),
+  socket: z.string().min(1).describe('path of the Unix socket that the worker calls'),
+  owner: rawAddress.describe('raw address of the wallet that is paid; the evidence proves it'),
+  platform: z
+    .strictObject({ kind: z.literal('simulated'), folder: z.string().min(1).describe('folder of the development root') })
+    .describe('where quotes come from'),
+  image: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,128}$/)
+    .default('cocoon-guest (SIMULATED)')
+    .describe('name of the image, at most 128 printable ASCII characters'),
+  engine: z.discriminatedUnion('kind', [embeddedEngine, urlEngine]).describe('what runs the model: embedded or url'),
+  contextLength: z.int().min(1).optional().describe('most tokens of prompt and answer together, where the engine does not say it'),
+  maxRunning: z.int().min(1).max(1024).default(64).describe('requests that may run at once'),
+  maxRemembered: z.int().min(1).max(10_000_000).default(250_000).describe('authorisations that one key set can remember until they expire'),
+  maxReceipts: z.int().min(1).max(1_000_000).default(20_000).describe('receipts that may wait for the worker to fetch them'),
+});
+
+export type GuestConfig = Readonly<z.output<typeof GuestConfigSchema>>;

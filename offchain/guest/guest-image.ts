@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { extname, join, relative, resolve, sep } from 'node:path';
+import { imageHashOf } from '../attestation/evidence';
+import { measureFiles } from '../attestation/platform/measure-files';
+import { type SimulatedMachine, simulatedMeasurements } from '../attestation/platform/simulated';
+import { nodeCrypto } from '../runtime/node-crypto';
+
+/** The rooms that a guest is built of, all of their files. */
+const GUEST_ROOMS = ['attestation', 'billing', 'core', 'guest', 'openai', 'protocol', 'runtime', 'sealing', 'transport'] as const;
+/** The one module outside of them. */
+const STATEMENTS = 'wrappers/statements';
+
+/**
+ * What RTMR3 measures: the configuration that every guest of this image has. Model, prices, names and ports are in the claims or
+ * nowhere, so that all workers of one image share a hash.
+ */
+const IMAGE_CONFIGURATION = 'cocoon guest image configuration 1\n';
+
+/** The files of the guest, paths relative to `folder` with forward slashes: compiled ones, or the sources when it runs from those. */
+export interface GuestFiles {
+  readonly folder: string;
+  readonly paths: readonly string[];
+}
+
+/** The files that the simulated platform measures. Tests are no part of a guest. */
+export function guestFiles(): GuestFiles {
+  const folder = resolve(__dirname, '..', '..');
+  const extension = extname(__filename);
+  const files = GUEST_ROOMS.flatMap((room) => filesUnder(join(folder, 'offchain', room)))
+    .map((file) => relative(folder, file).split(sep).join('/'))
+    .filter((path) => path.endsWith(extension) && !path.endsWith(`.test${extension}`));
+  return { folder, paths: [`${STATEMENTS}${extension}`, ...files] };
+}
+
+/** The machine that the simulated platform simulates. @throws ConfigError bad_measurement */
+export async function guestMachine(): Promise<SimulatedMachine> {
+  const { folder, paths } = guestFiles();
+  return { mrTd: await measureFiles(folder, paths), configDigest: createHash('sha384').update(IMAGE_CONFIGURATION).digest() };
+}
+
+/** The image hash of a guest on the simulated platform, before one runs: what a local network's allowlist holds. Lower-case hex. */
+export async function simulatedImageHash(): Promise<string> {
+  return imageHashOf(simulatedMeasurements(await guestMachine()), nodeCrypto);
+}
+
+function filesUnder(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? filesUnder(path) : [path];
+  });
+}

@@ -1,0 +1,205 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Address } from '@ton/core';
+import { MAX_OPEN } from '../../wrappers/statements';
+import { assertNetworkPolicy, DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
+import { loadTrustRoot } from '../attestation/trust-root';
+import { ProxyContract } from '../chain/contracts';
+import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
+import { SendingWallet } from '../chain/wallet';
+import { loadWalletSigner } from '../chain/wallet-key';
+import { fromHex } from '../core/bytes';
+import { ConfigError, codeOf } from '../core/errors';
+import { formatTon } from '../core/money';
+import { Ledger } from '../ledger/ledger';
+import type { ProxyInfo } from '../protocol/calls';
+import { bytesValue, hashText } from '../protocol/fields';
+import { type ProcessContext, type RunningProcess, runProcess } from '../runtime/lifecycle';
+import { loadNetwork, type Network } from '../runtime/network';
+import { nodeCrypto, signerFromSeed } from '../runtime/node-crypto';
+import { repeat } from '../runtime/repeat';
+import { loadOrCreateSeed, openStateFolder } from '../runtime/state-folder';
+import { VERSION } from '../runtime/version';
+import { MAX_RELAY_BODY } from '../sealing/relay-body';
+import { loadOrCreateTlsIdentity, type TlsIdentity, tlsIdentity } from '../transport/tls';
+import { Channels } from './channels';
+import { MAX_VALID_SEC, type ProxyConfig, ProxyConfigSchema } from './config';
+import { PublicListener } from './listener';
+import { ensureRegistered } from './registration';
+import { RequestBook } from './requests';
+import { proxyService } from './service';
+import { Settlement } from './settlement';
+import { WorkerDebts } from './worker-debts';
+import { WorkerPool } from './worker-pool';
+
+runProcess({ name: 'proxy', config: ProxyConfigSchema, start });
+
+async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProcess> {
+  const { config, log } = context;
+  const network = loadNetwork(config.network);
+  const policy = await evidencePolicy(network);
+  const keys = join(config.stateFolder, 'keys');
+  openStateFolder(keys);
+  const payer = signerFromSeed(loadOrCreateSeed(join(keys, 'payer.seed')));
+  const identity = await loadIdentity(config, keys);
+  const ledger = Ledger.open(join(config.stateFolder, 'ledger'));
+  const chain = await openNetworkChain(network, config.pollMs, log);
+  const operator = await openWallet(chain, network, config, 'operator-wallet', join(keys, 'operator-wallet.seed'));
+  const ownerAddress = Address.parseRaw(config.owner);
+  const contract = ProxyContract.create({
+    owner: ownerAddress,
+    root: chain.root,
+    withdrawDelay: config.withdrawDelaySec,
+    index: config.index,
+  });
+
+  const { listener, port } = await PublicListener.open(identity, config.host, config.port);
+  const url = config.endpoint ?? `https://${config.host}:${port}`;
+  await ensureRegistered(
+    chain,
+    config,
+    {
+      contract,
+      operator: operator.address,
+      payerKey: bytesValue(payer.publicKey),
+      endpoint: { url, keyPin: config.tls === null ? fromHex(identity.pin, 32) : null },
+    },
+    await openOwnerWallet(chain, network, config, ownerAddress),
+    context.stopping,
+    log,
+  );
+
+  const debts = new WorkerDebts(ledger, payer, nodeCrypto);
+  const requests = new RequestBook(ledger, debts, nodeCrypto);
+  const channels = new Channels(chain.client, chain.watcher, {
+    proxy: contract.address,
+    operator: operator.address,
+    withdrawDelay: config.withdrawDelaySec,
+  });
+  const workers = new WorkerPool({
+    config,
+    proxy: contract.address,
+    root: chain.root,
+    payerKey: payer.publicKey,
+    policy,
+    allowlist: chain.lists,
+    blocks: (seqno) => chain.client.blockAt(seqno),
+    clock: chain.clock,
+    crypto: nodeCrypto,
+    debts,
+    requests,
+    log,
+  });
+  const settlement = new Settlement({
+    config,
+    contract,
+    operator,
+    client: chain.client,
+    watcher: chain.watcher,
+    channels,
+    requests,
+    debts,
+    workers,
+    log,
+  });
+  await settlement.restore();
+
+  const info = (): ProxyInfo => ({
+    contract: contract.address.toRawString(),
+    root: chain.root.toRawString(),
+    operator: operator.address.toRawString(),
+    payerKey: hashText(bytesValue(payer.publicKey)),
+    feeBasisPoints: config.feeBasisPoints,
+    withdrawDelaySec: config.withdrawDelaySec,
+    creditWindow: config.creditWindowNano,
+    limits: { maxBodySize: MAX_RELAY_BODY, maxValidSec: MAX_VALID_SEC, maxOpen: MAX_OPEN },
+    simulated: policy.trustRoots.some((root) => root.kind === 'development'),
+    version: VERSION,
+  });
+  const service = proxyService({
+    config,
+    address: contract.address,
+    channels,
+    requests,
+    workers,
+    clock: chain.clock,
+    crypto: nodeCrypto,
+    log,
+    info,
+  });
+  const onError = (error: unknown) => log.error({ err: error }, 'call failed');
+  listener.serve(service, { maxBodySize: MAX_RELAY_BODY, onError }, (connection) => workers.add(connection));
+
+  const warn = (what: string) => (error: unknown) => log.warn({ code: codeOf(error) }, what);
+  const loops = [
+    repeat(context.stopping, config.pollMs, () => workers.refreshAll(), warn('worker round failed')),
+    repeat(
+      context.stopping,
+      config.pollMs,
+      async () => {
+        await requests.voidExpired(chain.clock.nowSec(), config.longestRunSec);
+        await settlement.round();
+      },
+      warn('settlement failed'),
+    ),
+  ];
+
+  return {
+    details: { url, port, contract: contract.address.toRawString(), operator: operator.address.toRawString() },
+    health: () => ({ status: 'ok', details: { workers: workers.size, offers: workers.offers(null).length } }),
+    commands: {
+      /** Charges every voucher that is worth anything; answers the amount in TON. */
+      settle: async () => ({ charged: formatTon(await settlement.chargeAll()) }),
+    },
+    stop: async () => {
+      listener.close();
+      workers.close();
+      await Promise.all(loops);
+      await chain.watcher.stop();
+      await ledger.close();
+    },
+  };
+}
+
+/** Refuses what a network may not rest on. @throws ConfigError */
+async function evidencePolicy(network: Network): Promise<EvidencePolicy> {
+  const trustRoots = await Promise.all(
+    network.trustRoots.map((root) => loadTrustRoot({ kind: root.kind, der: Buffer.from(root.der, 'base64') }, nodeCrypto)),
+  );
+  const policy = { trustRoots, ...DEFAULT_LIMITS, allowUnproven: trustRoots.every((root) => root.kind === 'development') };
+  assertNetworkPolicy(policy);
+  return policy;
+}
+
+async function loadIdentity(config: ProxyConfig, keys: string): Promise<TlsIdentity> {
+  if (config.tls === null) return loadOrCreateTlsIdentity(join(keys, 'tls'), 'cocoon proxy');
+  try {
+    return tlsIdentity(readFileSync(config.tls.keyFile, 'utf8'), readFileSync(config.tls.certFile, 'utf8'));
+  } catch (cause) {
+    throw new ConfigError('bad_tls', 'the key or the certificate named under "tls" cannot be read', {}, { cause });
+  }
+}
+
+function openWallet(chain: NetworkChain, network: Network, config: ProxyConfig, name: string, seedFile: string): Promise<SendingWallet> {
+  return SendingWallet.open({
+    client: chain.client,
+    signer: signerFromSeed(loadOrCreateSeed(seedFile)),
+    networkId: network.networkId,
+    stateFile: join(config.stateFolder, `${name}.json`),
+  });
+}
+
+/** @throws ConfigError wrong_owner_key */
+async function openOwnerWallet(chain: NetworkChain, network: Network, config: ProxyConfig, owner: Address): Promise<SendingWallet | null> {
+  if (config.ownerKeyFile === null) return null;
+  const wallet = await SendingWallet.open({
+    client: chain.client,
+    signer: await loadWalletSigner(config.ownerKeyFile),
+    networkId: network.networkId,
+    stateFile: join(config.stateFolder, 'owner-wallet.json'),
+  });
+  if (!wallet.address.equals(owner)) {
+    throw new ConfigError('wrong_owner_key', `the key in ${config.ownerKeyFile} is that of ${wallet.address.toString()}, not of the owner`);
+  }
+  return wallet;
+}

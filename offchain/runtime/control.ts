@@ -1,0 +1,227 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { dirname, join, relative, resolve } from 'node:path';
+import type { Registry } from 'prom-client';
+import { z } from 'zod';
+import { CocoonError, ConfigError, codeOf, messageOf } from '../core/errors';
+
+/** What /healthz says. `ok` answers 200; the others 503. `details` are values that are safe to log. */
+export interface Health {
+  readonly status: 'starting' | 'ok' | 'failing' | 'stopping';
+  readonly details?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A command that a person or the parent gives: JSON values in and out. It runs under the rights of whoever may open the socket. */
+export type Command = (input: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+export interface ControlOptions {
+  readonly name: string;
+  readonly stateFolder: string;
+  readonly metrics: Registry;
+  health(): Health;
+  /** By name; none while the process is starting. */
+  commands(): Readonly<Record<string, Command>>;
+}
+
+const MAX_COMMAND_BYTES = 65_536;
+
+export interface Control {
+  readonly socketPath: string;
+  /** Stops answering and frees the state folder for another process. */
+  close(): Promise<void>;
+}
+
+/** Bytes in a Unix socket's path: 108 with the final zero on Linux, 104 on macOS. */
+export const SOCKET_PATH_LIMIT = 103;
+
+/** How long a process that holds the socket has to answer before it is taken for hung, and still for alive. */
+const PROBE_TIMEOUT_MS = 2000;
+
+/**
+ * Serves GET /healthz and GET /metrics on `control.sock` in the state folder. The socket is also the folder's lock: while another
+ * process answers on it this one is refused; the socket of a killed process is replaced.
+ *
+ * @throws already_running, socket_path_too_long
+ */
+export async function openControl(options: ControlOptions): Promise<Control> {
+  const socketPath = controlSocketPath(options.stateFolder);
+  const server = createServer((req, res) => {
+    const reply = (status: number, type: string, body: string) => res.writeHead(status, { 'content-type': type }).end(body);
+    if (req.method === 'POST') return void runCommand(options, req, reply);
+    if (req.method !== 'GET') return void reply(405, 'text/plain', 'only GET and POST\n');
+    if (req.url === '/healthz') {
+      const health = options.health();
+      const body = { name: options.name, pid: process.pid, ...health };
+      return void reply(health.status === 'ok' ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
+    }
+    if (req.url === '/metrics') {
+      options.metrics.metrics().then(
+        (text) => reply(200, options.metrics.contentType, text),
+        () => reply(500, 'text/plain', 'metrics cannot be collected\n'),
+      );
+      return;
+    }
+    reply(404, 'text/plain', 'there are /healthz and /metrics\n');
+  });
+  await listenAsOnly(server, socketPath, options.name);
+  return {
+    socketPath,
+    close: () =>
+      new Promise((done) => {
+        server.close(() => done());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Where the control socket of a state folder is: the shorter of its absolute path and the one relative to the working directory. */
+export function controlSocketPath(stateFolder: string): string {
+  const absolute = resolve(stateFolder, 'control.sock');
+  if (process.platform === 'win32') {
+    return `\\\\.\\pipe\\cocoon-${createHash('sha256').update(absolute).digest('hex').slice(0, 32)}`;
+  }
+  const near = join('.', relative(process.cwd(), absolute));
+  const path = Buffer.byteLength(near) < Buffer.byteLength(absolute) ? near : absolute;
+  const size = Buffer.byteLength(path);
+  if (size > SOCKET_PATH_LIMIT) {
+    throw new ConfigError(
+      'socket_path_too_long',
+      `socket path of ${size} bytes, limit ${SOCKET_PATH_LIMIT}: ${path}; choose a shorter state folder, or start nearer to it`,
+    );
+  }
+  return path;
+}
+
+/** One GET on a control socket: the status and the body. Rejects when nobody answers in time. */
+export function getControl(
+  socketPath: string,
+  path: '/healthz' | '/metrics',
+  timeoutMs = PROBE_TIMEOUT_MS,
+): Promise<{ status: number; body: string }> {
+  return new Promise((done, fail) => {
+    const req = request({ socketPath, path, agent: false, timeout: timeoutMs }, (res) => {
+      const parts: Buffer[] = [];
+      res.on('data', (part: Buffer) => parts.push(part));
+      res.on('end', () => done({ status: res.statusCode ?? 0, body: Buffer.concat(parts).toString() }));
+      res.on('error', fail);
+    });
+    req.on('timeout', () => req.destroy(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' })));
+    req.on('error', fail);
+    req.end();
+  });
+}
+
+/** POST /<command> with a JSON object: 200 with what it gives, 422 with the error's code and message when it fails. */
+async function runCommand(
+  options: ControlOptions,
+  req: IncomingMessage,
+  reply: (status: number, type: string, body: string) => unknown,
+): Promise<void> {
+  const json = (status: number, value: unknown) => reply(status, 'application/json', `${JSON.stringify(value)}\n`);
+  try {
+    const command = options.commands()[(req.url ?? '/').slice(1)];
+    if (command === undefined) return void json(404, { code: 'no_such_command', message: `${options.name} has no such command now` });
+    const parts: Buffer[] = [];
+    let size = 0;
+    for await (const part of req) {
+      size += part.length;
+      if (size > MAX_COMMAND_BYTES) return void json(413, { code: 'too_large', message: `command above ${MAX_COMMAND_BYTES} bytes` });
+      parts.push(part);
+    }
+    const input = inputSchema.parse(size === 0 ? {} : JSON.parse(Buffer.concat(parts).toString()));
+    json(200, (await command(input)) ?? {});
+  } catch (error) {
+    json(422, { code: codeOf(error), message: messageOf(error) });
+  }
+}
+
+/**
+ * Gives a running process a command over its control socket. @returns what it answered
+ * @throws ConfigError not_running; ControlError command_failed with the process's own line
+ */
+export async function sendCommand(stateFolder: string, command: string, input: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  const socketPath = controlSocketPath(stateFolder);
+  const body = JSON.stringify(input);
+  const answer = await new Promise<{ status: number; body: string }>((done, fail) => {
+    const req = request(
+      { socketPath, path: `/${command}`, method: 'POST', agent: false, headers: { 'content-length': Buffer.byteLength(body) } },
+      (res) => {
+        const parts: Buffer[] = [];
+        res.on('data', (part: Buffer) => parts.push(part));
+        res.on('end', () => done({ status: res.statusCode ?? 0, body: Buffer.concat(parts).toString() }));
+        res.on('error', fail);
+      },
+    );
+    req.on('error', (cause) => fail(new ConfigError('not_running', `no process answers on ${socketPath}: start it first`, {}, { cause })));
+    req.end(body);
+  });
+  const value: unknown = JSON.parse(answer.body);
+  if (answer.status === 200) return value;
+  const { code, message } = failureSchema.parse(value);
+  throw new ControlError(code, message);
+}
+
+/** A command was understood and failed: the code and the line are the process's own. */
+export class ControlError extends CocoonError {}
+
+const inputSchema = z.record(z.string(), z.unknown());
+const failureSchema = z.object({ code: z.string(), message: z.string() });
+
+async function listenAsOnly(server: Server, path: string, name: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await listen(server, path);
+      if (process.platform !== 'win32') chmodSync(path, 0o600);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'EADDRINUSE') throw error;
+      if (attempt === 3 || (await isAnswering(path))) throw alreadyRunning(path, name);
+      await setAsideStale(path, name);
+    }
+  }
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((done, fail) => {
+    server.once('error', fail);
+    server.listen(path, () => {
+      server.off('error', fail);
+      done();
+    });
+  });
+}
+
+/** Only a socket that nobody listens on is stale: one that accepts and stays silent belongs to a process that is busy or stopped. */
+async function isAnswering(path: string): Promise<boolean> {
+  try {
+    await getControl(path, '/healthz');
+    return true;
+  } catch (error) {
+    return codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT';
+  }
+}
+
+/**
+ * Two processes can find the same stale socket at once, and the slower must not remove what the faster has put in its place:
+ * so it is renamed, asked once more under its new name, and put back if it turns out to be alive.
+ */
+async function setAsideStale(path: string, name: string): Promise<void> {
+  // No longer than the name it replaces: the path may be at its limit already.
+  const aside = join(dirname(path), `stale.${randomBytes(3).toString('hex')}`);
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (await isAnswering(aside)) {
+    if (!existsSync(path)) renameSync(aside, path);
+    throw alreadyRunning(path, name);
+  }
+  rmSync(aside, { force: true });
+}
+
+function alreadyRunning(path: string, name: string): ConfigError {
+  return new ConfigError('already_running', `another ${name} is running on this state folder (it answers on ${path})`, { path });
+}

@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { Address } from '@ton/core';
+import { openNetworkChain } from '../chain/network-chain';
+import { SendingWallet } from '../chain/wallet';
+import { codeOf } from '../core/errors';
+import { formatTon } from '../core/money';
+import { Ledger } from '../ledger/ledger';
+import type { WorkerInfo } from '../protocol/calls';
+import { type ProcessContext, type RunningProcess, runProcess } from '../runtime/lifecycle';
+import { loadNetwork } from '../runtime/network';
+import { signerFromSeed } from '../runtime/node-crypto';
+import { repeat } from '../runtime/repeat';
+import { loadOrCreateSeed, openStateFolder } from '../runtime/state-folder';
+import { VERSION } from '../runtime/version';
+import { WorkerAccounts } from './accounts';
+import { type WorkerConfig, WorkerConfigSchema } from './config';
+import { GuestLink } from './guest-link';
+import { ProxyLink } from './proxy-link';
+
+runProcess({ name: 'worker', config: WorkerConfigSchema, start });
+
+async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProcess> {
+  const { config, log } = context;
+  const network = loadNetwork(config.network);
+  const keys = join(config.stateFolder, 'keys');
+  openStateFolder(keys);
+  const ledger = Ledger.open(join(config.stateFolder, 'ledger'));
+  const accounts = new WorkerAccounts(ledger, config.prices);
+  const guest = new GuestLink(config.guestSocket, log);
+  const chain = await openNetworkChain(network, config.pollMs, log);
+  const wallet = await SendingWallet.open({
+    client: chain.client,
+    signer: signerFromSeed(loadOrCreateSeed(join(keys, 'gas-wallet.seed'))),
+    networkId: network.networkId,
+    stateFile: join(config.stateFolder, 'gas-wallet.json'),
+  });
+  const owner = Address.parseRaw(config.owner);
+  const links = new Map<string, ProxyLink>();
+
+  const info = (): WorkerInfo => ({
+    owner: config.owner,
+    prices: config.prices,
+    capacity: config.capacity,
+    guest: guestInfo(guest),
+    version: VERSION,
+  });
+
+  /** Serves the proxies that are listed now; one that has left the registry keeps its connection as long as it lasts. */
+  const connectListed = () => {
+    const wanted = config.proxies === null ? chain.lists.proxies() : config.proxies.map((raw) => Address.parseRaw(raw));
+    for (const proxy of wanted) {
+      const id = proxy.toRawString();
+      if (!links.has(id)) {
+        links.set(
+          id,
+          new ProxyLink(proxy, { config, owner, accounts, guest, wallet, watcher: chain.watcher, clock: chain.clock, log, info }),
+        );
+      }
+    }
+  };
+
+  const round = async () => {
+    connectListed();
+    const block = chain.watcher.latestBlock;
+    if (block === null) return;
+    const before = guest.status?.state;
+    await guest.refresh(block);
+    const status = guest.status;
+    if (status === null) return;
+    if (status.state !== before) log.info({ state: status.state, simulated: status.simulated }, 'guest state');
+    await guest.collectReceipts(async (receipts) => {
+      for (const { receipt } of receipts) await accounts.record(receipt.receipt, receipt.signature);
+    });
+    await accounts.forgetExpired(status.boot, chain.clock.nowSec(), config.longestRunSec);
+    for (const link of links.values()) if (link.claimable() >= config.claimAtNano) await link.claim();
+  };
+
+  const loop = repeat(context.stopping, config.pollMs, round, (error) => log.warn({ code: codeOf(error) }, 'round failed'));
+
+  return {
+    details: { gasWallet: wallet.address.toRawString() },
+    health: () => ({
+      status: guest.status?.state === 'ready' ? 'ok' : 'failing',
+      details: {
+        guest: guest.status?.state ?? 'gone',
+        connected: [...links.values()].filter((link) => link.connected).length,
+        simulated: guest.status?.simulated ?? false,
+      },
+    }),
+    commands: {
+      /** Claims at once from every proxy; answers what was asked for, in TON. */
+      claim: async () => {
+        let claimed = 0n;
+        for (const link of links.values()) claimed += await link.claim();
+        return { claimed: formatTon(claimed) };
+      },
+    },
+    stop: async () => {
+      await Promise.all([...links.values()].map((link) => link.stop()));
+      await chain.watcher.stop();
+      guest.close();
+      await loop;
+      await ledger.close();
+    },
+  };
+}
+
+function guestInfo(guest: GuestLink): WorkerInfo['guest'] {
+  const status = guest.status;
+  if (status === null || status.state !== 'ready' || status.model === null || status.keys === null || status.engine === null) return null;
+  return { model: status.model, keys: status.keys, engine: status.engine, image: status.image };
+}

@@ -1,0 +1,127 @@
+/** The calls that a proxy makes on the connection that this worker dialled. */
+import type { Address } from '@ton/core';
+import type { Logger } from 'pino';
+import { type Prices, packAuthorisation, packWorkerVoucher, statementHash } from '../../wrappers/statements';
+import { isAtLeast } from '../billing/prices';
+import { toBigEndian } from '../core/bytes';
+import type { CryptoProvider } from '../core/crypto';
+import { challengeCall, type WorkerInfo, workerInfo, workerReceipts, workerVoucherAnswer, workerVoucherCall } from '../protocol/calls';
+import { CallError, readJson, writeJson } from '../protocol/json';
+import { decodeGuestRequest, SEALED_MEDIA_TYPE } from '../sealing/relay-body';
+import { ResponseInspector } from '../sealing/response-inspector';
+import type { Answer, Handler, IncomingCall } from '../transport/exchange';
+import { okJson, routes } from '../transport/routes';
+import type { ContractView, WorkerAccounts } from './accounts';
+import type { GuestLink } from './guest-link';
+
+/** What a proxy's calls need. */
+export interface ProxyServiceParts {
+  /** The proxy's contract. */
+  readonly proxy: Address;
+  readonly payerKey: Uint8Array;
+  readonly workerContract: Address;
+  readonly prices: Prices;
+  readonly accounts: WorkerAccounts;
+  readonly guest: GuestLink;
+  readonly crypto: CryptoProvider;
+  readonly log: Logger;
+  info(): WorkerInfo;
+  /** As last read from the chain; null while there is no contract. */
+  contract(): ContractView | null;
+  nowSec(): number;
+}
+
+/** The handler of one proxy's connection. */
+export function proxyService(parts: ProxyServiceParts): Handler {
+  const id = parts.proxy.toRawString();
+  return routes([
+    { method: 'GET', path: '/v1/worker', handle: async () => okJson(writeJson(workerInfo, parts.info())) },
+    {
+      method: 'GET',
+      path: '/v1/evidence/:digest',
+      handle: async (_call, digest) => parts.guest.call({ method: 'GET', path: `/v1/evidence/${digest}` }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/challenge',
+      handle: async (call) => {
+        // The guest signs only for the proxy whose contract named this endpoint: one proxy cannot pass its challenge on as another's.
+        const asked = readJson(challengeCall, call.body);
+        if (!asked.proxy.equals(parts.proxy)) throw new CallError('authorisation_refused', 'the challenge names another proxy');
+        return parts.guest.call({ method: 'POST', path: '/v1/challenge', body: writeJson(challengeCall, asked) });
+      },
+    },
+    { method: 'POST', path: '/v1/relay', handle: (call) => relay(parts, call) },
+    {
+      method: 'POST',
+      path: '/v1/stop/:hash',
+      handle: async (_call, hash) => parts.guest.call({ method: 'POST', path: `/v1/stop/${hash}` }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/receipts',
+      handle: async (_call, _parameter, query) => {
+        const after = query.get('after') ?? '0';
+        if (!/^[0-9]{1,19}$/.test(after)) throw new CallError('bad_request', 'after is not a number');
+        const receipts = await parts.accounts.receiptsAfter(id, BigInt(after));
+        return okJson(writeJson(workerReceipts, { receipts }));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/vouchers',
+      handle: async (call) => {
+        const { voucher, signature } = readJson(workerVoucherCall, call.body);
+        if (!voucher.workerContract.equals(parts.workerContract))
+          throw new CallError('voucher_refused', 'the voucher is for another contract');
+        const message = toBigEndian(statementHash(packWorkerVoucher(voucher)), 32);
+        if (!(await parts.crypto.verifyEd25519(parts.payerKey, message, signature))) {
+          throw new CallError('voucher_refused', "the voucher is not signed by the proxy's payer key");
+        }
+        await parts.accounts.acceptVoucher(id, { voucher, signature });
+        return okJson(writeJson(workerVoucherAnswer, { newest: parts.accounts.view(id).voucher }));
+      },
+    },
+  ]);
+}
+
+async function relay(parts: ProxyServiceParts, call: IncomingCall): Promise<Answer> {
+  const proxy = parts.proxy.toRawString();
+  const { authorisation } = decodeGuestRequest(call.body);
+  const hash = statementHash(packAuthorisation(authorisation));
+  if (parts.accounts.has(hash)) throw new CallError('already_used', 'the authorisation is already used');
+  if (!isAtLeast(authorisation.prices, parts.prices)) {
+    throw new CallError('authorisation_refused', "the authorised prices are below the worker's", { check: 'prices' });
+  }
+  const contract = parts.contract();
+  if (contract === null) throw new CallError('not_ready', 'the proxy has not funded its contract with this worker', {}, true);
+  const headroom = parts.accounts.headroom(proxy, contract);
+  if (headroom < authorisation.maxAmount) {
+    throw new CallError('not_ready', 'the proxy owes this worker as much as its contract holds', {}, true);
+  }
+
+  const boot = parts.guest.status?.boot;
+  if (boot === undefined) throw new CallError('worker_failed', 'the guest does not answer', {}, true);
+
+  await parts.accounts.begin(proxy, boot, hash, authorisation);
+  const answer = await parts.guest.call({ method: 'POST', path: '/v1/relay', body: call.body }, call.signal);
+  if (answer.status !== 200) {
+    await parts.accounts.giveUp(hash);
+    return answer;
+  }
+  return { status: 200, headers: { 'content-type': SEALED_MEDIA_TYPE }, body: pass(parts, hash, answer) };
+}
+
+/** Passes the answer on. The receipt is on disk before its last byte leaves; if the answer breaks off the guest still has it. */
+async function* pass(parts: ProxyServiceParts, hash: bigint, answer: Answer): AsyncGenerator<Uint8Array> {
+  const inspector = new ResponseInspector(parts.crypto);
+  for await (const bytes of answer.body) {
+    await inspector.push(bytes);
+    if (inspector.hasReceipt) {
+      const { receipt, signature } = inspector.receipt(hash);
+      await parts.accounts.record(receipt, signature);
+    }
+    yield bytes;
+  }
+  if (!inspector.hasReceipt) parts.log.warn({ proxy: parts.proxy.toRawString() }, 'answer ended without a receipt');
+}

@@ -1,0 +1,64 @@
+/** Exit codes of the contracts. Equal to contracts/errors.tact: tests/errors.spec.ts compares the two. */
+export const EXIT_CODE = {
+  /** Bits or references are missing or left over, in the message or in a cell that it carries: the virtual machine's own code. */
+  malformed: 9,
+  /** The message's tag is not known to this contract. */
+  unknownMessage: 130,
+  /** The sender may not send this. */
+  notAllowed: 401,
+  /** A statement names another contract. */
+  otherContract: 411,
+  /** A statement has the wrong tag. */
+  wrongTag: 412,
+  /** The voucher's total is not above what is known already. */
+  oldVoucher: 413,
+  /** The signature is not by the key that should have signed. */
+  badSignature: 414,
+  /** A public key is zero, or a point of small order. */
+  badKey: 415,
+  /** No session key or payer key has been set. */
+  noKey: 416,
+  /** An address is addr_none, of another workchain, or carries anycast. */
+  badAddress: 417,
+  /** The value that came with the message does not cover what it causes, at the prices of the moment. */
+  lowValue: 420,
+  /** There is nothing to pay, or nothing to pay it from. */
+  nothingToPay: 421,
+  /** More was asked than the contract has for this. */
+  notEnough: 422,
+  /** The channel is open already. */
+  alreadyOpen: 430,
+  /** No withdrawal is announced. */
+  notAnnounced: 431,
+  /** The announced withdrawal is not due yet. */
+  tooEarly: 432,
+  /** The announced withdrawal has lapsed. */
+  lapsed: 433,
+  /** The stake cannot leave while the proxy is listed. */
+  stillListed: 434,
+  /** The stake would fall: it leaves by announcement only. */
+  stakeFalls: 435,
+  /** An order for another kind of contract. */
+  wrongOrder: 436,
+  /** What is to be added is there already. */
+  alreadyPresent: 440,
+  /** What is to be removed is not there. */
+  notPresent: 441,
+  /** The list is full. */
+  full: 442,
+  /** The roles of an image or the kind of a model are not known. */
+  badKind: 443,
+  /** The stake is below what the root asks. */
+  lowStake: 444,
+  /** The withdraw delay is below what the root asks. */
+  shortDelay: 445,
+} as const;
+
+export type ExitCodeName = keyof typeof EXIT_CODE;
+
+const NAMES = new Map<number, string>(Object.entries(EXIT_CODE).map(([name, code]) => [code, name]));
+
+/** The name of an exit code, such as `oldVoucher`; undefined for one that our contracts do not give. */
+export function exitCodeName(exitCode: number): string | undefined {
+  return NAMES.get(exitCode);
+}
