@@ -1,7 +1,7 @@
 import {
   type Address,
   beginCell,
-  type Cell,
+  Cell,
   type Contract,
   type ContractProvider,
   contractAddress,
@@ -46,7 +46,7 @@ export interface ProxyWithdrawal {
 export interface ProxyState {
   readonly stake: bigint;
   readonly withdrawal: ProxyWithdrawal | null;
-  /** Whether the owner's last word to the root was to register, and the root did not refuse: the root says whether it is listed. */
+  /** Whether the owner's last word to the root was to register: the root says whether it is listed. The stake is bound until the owner leaves. */
   readonly isListed: boolean;
   /** Ed25519 key of worker vouchers; 0n until the owner sets it. */
   readonly payerKey: bigint;
@@ -279,7 +279,7 @@ export class ProxyContract implements Contract {
     const isListed = stack.readBoolean();
     const payerKey = stack.readBigNumber();
     const operator = loadOperator(stack.readCell().beginParse());
-    const endpoint = stack.readCellOpt();
+    const endpoint = stack.readCell();
     const terms = parseTerms(stack.readCell());
     const freeIncome = stack.readBigNumber();
     return {
@@ -288,7 +288,7 @@ export class ProxyContract implements Contract {
       isListed,
       payerKey,
       operator,
-      endpoint: endpoint === null ? null : parseEndpoint(endpoint),
+      endpoint: endpoint.equals(Cell.EMPTY) ? null : parseEndpoint(endpoint),
       terms,
       freeIncome,
     };

@@ -133,6 +133,8 @@ export class RootContract implements Contract {
     const models = toMap(allowlist.loadDict(HASH_KEY, MODEL_VALUE));
     allowlist.endParse();
     const proxies = toMap(registry.loadDict(HASH_KEY, LISTING_VALUE));
+    registry.loadMaybeRef();
+    registry.endParse();
     const sizes = [images.size, models.size, proxies.size];
     if (sizes.some((size, i) => size !== counts[i])) throw new RangeError(`lists of ${sizes} entries, counted as ${counts}`);
     return { images, models, proxies, governance };
@@ -327,8 +329,7 @@ async function readPage<T>(
     { type: 'int', value: after },
     { type: 'int', value: BigInt(limit) },
   ]);
-  const cell = stack.readCellOpt();
-  const entries = cell === null ? new Map<bigint, T>() : toMap(Dictionary.loadDirect(HASH_KEY, value, cell));
+  const entries = toMap(stack.readCell().beginParse().loadDict(HASH_KEY, value));
   const last = [...entries.keys()].at(-1);
   return { entries, next: entries.size < limit || last === undefined ? null : last };
 }

@@ -1,4 +1,5 @@
 import type { Prices } from '../../wrappers/statements';
+import { maxNano } from '../core/money';
 import { BillingError } from './credit';
 
 /** One hundred per cent, in basis points. */
@@ -34,15 +35,15 @@ export function isAtLeast(prices: Prices, floor: Prices): boolean {
 
 /** The dearest that a request can become: every prompt token uncached, every answer token of the dearer class. */
 export function worstCost(prices: Prices, promptTokens: number, answerTokens: number): bigint {
-  const answer = prices.answer > prices.reasoning ? prices.answer : prices.reasoning;
-  const prompt = prices.uncachedPrompt > prices.cachedPrompt ? prices.uncachedPrompt : prices.cachedPrompt;
+  const answer = maxNano(prices.answer, prices.reasoning);
+  const prompt = maxNano(prices.uncachedPrompt, prices.cachedPrompt);
   return (BigInt(promptTokens) * prompt + BigInt(answerTokens) * answer + 999_999n) / 1_000_000n;
 }
 
-/** How many answer tokens fit under `maxAmount` behind a prompt of `promptTokens`, at the dearest classes; 0 when the prompt alone does not. */
+/** How many answer tokens fit under `maxAmount` behind a prompt of `promptTokens`, at the dearest classes; 0 also when the prompt alone does not fit. */
 export function affordableAnswerTokens(prices: Prices, promptTokens: number, maxAmount: bigint): number {
-  const answer = prices.answer > prices.reasoning ? prices.answer : prices.reasoning;
-  const prompt = prices.uncachedPrompt > prices.cachedPrompt ? prices.uncachedPrompt : prices.cachedPrompt;
+  const answer = maxNano(prices.answer, prices.reasoning);
+  const prompt = maxNano(prices.uncachedPrompt, prices.cachedPrompt);
   const left = maxAmount * 1_000_000n - BigInt(promptTokens) * prompt;
   if (left < 0n) return 0;
   if (answer === 0n) return Number.MAX_SAFE_INTEGER;

@@ -97,6 +97,8 @@ export class Channel {
   private delivered: SignedVoucher | null = null;
   private isCarrying = false;
   private needsRestore = true;
+  /** What the proxy holds back for requests whose answers were lost on their way here. */
+  private heldBack = 0n;
   private restoring: Promise<void> | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private pauseMs: number;
@@ -139,14 +141,16 @@ export class Channel {
       if (facts === null) throw new ClientError('no_channel', funds.howToPay);
       if (terms.floor > creditWindow) throw new ClientError('credit_exhausted');
       const free = facts.deposit - facts.announcedWithdrawal - (book.total - facts.paid) - book.outstanding;
-      const available = minNano(free, creditWindow - book.outstanding) - book.reserved;
+      const window = creditWindow - book.outstanding - this.heldBack;
+      const available = minNano(free - this.heldBack, window) - book.reserved;
       // No pause between this look and the number that is taken: two requests never count on the same coins.
       if (available >= terms.floor) return this.placeNow(terms, minNano(terms.wanted, available));
       if (free < terms.floor) {
         if (hasToppedUp || !(await funds.topUp(terms.floor - free))) throw this.exhausted(terms.floor - free);
         hasToppedUp = true;
       } else if (book.reserved > 0n) await this.somethingEnds(signal);
-      else await book.makeVoucher();
+      else if (book.isVoucherDue) await book.makeVoucher();
+      else throw new ClientError('credit_exhausted', 'requests that were cut off are still being ended');
     }
   }
 
@@ -270,7 +274,9 @@ export class Channel {
       voucher !== null && state.standing.voucherTotal === voucher.voucher.total && state.standing.upTo === voucher.voucher.upTo;
     this.delivered = isDelivered ? voucher : null;
     // What still runs there and not here was lost on its way: its receipt is yet to come.
-    this.needsRestore = state.inFlight.some((number) => !book.isRunning(number));
+    const cutOff = state.inFlight.filter((number) => !book.isRunning(number));
+    this.heldBack = cutOff.reduce((sum, number) => sum + (book.order(number)?.authorisation?.maxAmount ?? 0n), 0n);
+    this.needsRestore = cutOff.length > 0;
     if (this.needsRestore) this.schedule();
   }
 

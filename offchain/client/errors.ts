@@ -87,6 +87,12 @@ export class ProxyError extends ClientError {
   }
 }
 
+/**
+ * The channel's contract could not be changed as asked. Codes: no_owner_key (name the key file), no_withdrawal, too_early (wait),
+ * not_confirmed (look at the chain before trying again).
+ */
+export class ChannelError extends CocoonError {}
+
 /** What was found about one guest that was refused. */
 export interface Refusal {
   /** Evidence digest, lower-case hex. */

@@ -37,9 +37,8 @@ export interface ProxyOnChain {
 }
 
 export interface ProxyApiOptions {
-  /** A fresh connection to the endpoint that the chain names, with its key checked. @throws TransportError */
-  connect(): Promise<Connection>;
-  readonly expected: ProxyOnChain;
+  /** A fresh connection to the endpoint that the chain names now, with its key checked, and what the chain says. @throws TransportError */
+  connect(): Promise<{ readonly connection: Connection; readonly expected: ProxyOnChain }>;
 }
 
 interface Connected {
@@ -116,9 +115,9 @@ export class ProxyApi {
 
   private async connect(): Promise<Connected> {
     try {
-      const connection = await this.options.connect();
+      const { connection, expected } = await this.options.connect();
       const info = await readAnswer(proxyInfo, await ask(connection, { method: 'GET', path: '/v1/proxy' }));
-      const { contract, root, operator } = this.options.expected;
+      const { contract, root, operator } = expected;
       if (info.contract === contract && info.root === root && info.operator === operator) return { connection, info };
       connection.close();
       throw new ProxyError('proxy_differs');
@@ -156,7 +155,7 @@ async function ask(connection: Connection, call: Call, signal?: AbortSignal): Pr
   } catch (error) {
     throw toProxyError(error);
   }
-  if (answer.status === 200) return answer;
+  if (answer.status >= 200 && answer.status < 300) return answer;
   throw refusalOf(await collect(answer, MAX_JSON_SIZE));
 }
 
@@ -203,7 +202,7 @@ function isErrorCode(code: string): code is ErrorCode {
 }
 
 function missingOf(details: Readonly<Record<string, string>> | undefined): bigint | null {
-  const missing = details?.missing;
+  const missing = details?.missingNano;
   if (missing === undefined) return null;
   try {
     return parseNano(missing);

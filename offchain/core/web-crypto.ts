@@ -80,6 +80,7 @@ function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }
 
+/** By name alone: a DOMException of another realm is no instance of this one's Error. */
 function isNamed(error: unknown, name: string): boolean {
-  return error instanceof Error && error.name === name;
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === name;
 }

@@ -83,10 +83,11 @@ async function answer(call: CompletionCall, engine: Engine, model: ServedModel, 
 
   if (call.signal.aborted) throw stopped({ usage: NO_USAGE, status: RECEIPT_STATUS.stopped });
 
+  const body = wellFormed(() => forEngine(request, path, maxTokens));
   const run = new Run(call, request, prompt.isExact ? prompt.tokens : null);
   let response: EngineResponse;
   try {
-    response = await engine.call({ path, body: forEngine(request, path, maxTokens), signal: call.signal });
+    response = await engine.call({ path, body, signal: call.signal });
   } catch (error) {
     throw run.unanswered(error);
   }
@@ -99,15 +100,19 @@ function checkRequest(call: CompletionCall, model: ServedModel): CompletionReque
   const { method, path } = call.head;
   if (!ENGINE_PATHS.includes(path)) throw new Refusal(404, 'not_found', `there are ${ENGINE_PATHS.join(', ')}`);
   if (method !== 'POST') throw new Refusal(405, 'method_not_allowed', `${path} takes POST`);
-  let request: CompletionRequest;
+  const request = wellFormed(() => parseRequest(call.body));
+  if (request.model !== model.name) throw new Refusal(404, 'model_not_found', `this guest serves ${model.name}`);
+  return request;
+}
+
+/** What the caller's bytes give. @throws Refusal */
+function wellFormed<T>(read: () => T): T {
   try {
-    request = parseRequest(call.body);
+    return read();
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     throw new Refusal(400, 'bad_request', error.message);
   }
-  if (request.model !== model.name) throw new Refusal(404, 'model_not_found', `this guest serves ${model.name}`);
-  return request;
 }
 
 /** The prompt's tokens as the engine counts them; where it cannot, its bytes, which are never fewer. */
@@ -125,10 +130,9 @@ async function countPrompt(call: CompletionCall, engine: Engine): Promise<{ read
 /** The most tokens of an answer: what was asked for, as far as `maxAmount` pays for it. @throws Refusal */
 function capTokens(request: CompletionRequest, authorisation: Authorisation, model: ServedModel, promptTokens: number): number {
   const { prices, maxAmount } = authorisation;
-  const answers = request.n ?? 1;
-  const affordable = Math.floor(affordableAnswerTokens(prices, promptTokens, maxAmount) / answers);
+  const affordable = affordableAnswerTokens(prices, promptTokens, maxAmount);
   if (affordable < 1) {
-    const cost = worstCost(prices, promptTokens, answers);
+    const cost = worstCost(prices, promptTokens, 1);
     const message = `a prompt of ${promptTokens} tokens and the shortest answer cost ${cost} nanoTON, limit ${maxAmount}`;
     const outcome = { usage: NO_USAGE, status: RECEIPT_STATUS.capped };
     throw new Refusal(402, 'max_amount_too_low', message, outcome, { cost: `${cost}`, max_amount: `${maxAmount}` });

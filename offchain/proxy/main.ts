@@ -31,6 +31,7 @@ import { proxyService } from './service';
 import { Settlement } from './settlement';
 import { WorkerDebts } from './worker-debts';
 import { WorkerPool } from './worker-pool';
+import type { WorkerSession } from './worker-session';
 
 runProcess({ name: 'proxy', config: ProxyConfigSchema, start });
 
@@ -150,6 +151,8 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     commands: {
       /** Charges every voucher that is worth anything; answers the amount in TON. */
       settle: async () => ({ charged: formatTon(await settlement.chargeAll()) }),
+      /** Who is connected, and what each is owed in all. */
+      state: async () => ({ workers: [...workers.all()].flatMap((session) => workerState(session, debts)) }),
     },
     stop: async () => {
       listener.close();
@@ -202,4 +205,10 @@ async function openOwnerWallet(chain: NetworkChain, network: Network, config: Pr
     throw new ConfigError('wrong_owner_key', `the key in ${config.ownerKeyFile} is that of ${wallet.address.toString()}, not of the owner`);
   }
   return wallet;
+}
+
+function workerState(session: WorkerSession, debts: WorkerDebts) {
+  const contract = session.contract?.address.toRawString();
+  if (contract === undefined) return [];
+  return [{ contract, owner: session.info?.owner, isVerified: session.isVerified, owedNano: debts.get(contract).total.toString() }];
 }

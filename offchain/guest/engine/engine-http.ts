@@ -1,6 +1,6 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { codeOf } from '../../core/errors';
+import { z } from 'zod';
 import { EngineError } from './engine';
 
 export interface HttpRequest {
@@ -41,11 +41,19 @@ export function sendToEngine(base: URL, { method, path, body, signal }: HttpRequ
       reject(
         isAborted
           ? new EngineError('engine_aborted', 'the request was aborted', {}, { cause })
-          : new EngineError('engine_unreachable', `engine at ${base.origin} does not answer (${codeOf(cause)})`, {}, { cause }),
+          : new EngineError('engine_unreachable', `engine at ${base.origin} does not answer (${systemCode(cause)})`, {}, { cause }),
       );
     });
     outgoing.end(body);
   });
+}
+
+const systemErrorSchema = z.object({ code: z.string() });
+
+/** ECONNREFUSED and the like. */
+function systemCode(error: unknown): string {
+  const result = systemErrorSchema.safeParse(error);
+  return result.success ? result.data.code : 'no connection';
 }
 
 async function* readBody(incoming: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -1,7 +1,8 @@
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { messageOf } from '../../core/errors';
+import { codeOf, messageOf } from '../../core/errors';
 import type { ChildMessage } from './child-messages';
 import { EngineError } from './engine';
 import { LlamaHttpServer } from './llama/http-server';
@@ -50,15 +51,43 @@ function readOptions(): { readonly model: string; readonly context: number; read
   return { model: values.model, context: Number(values.context ?? 4096), threads: Number(values.threads ?? 1) };
 }
 
+/** llama.cpp hands its log over some turns of the event loop late. */
+const COMPLAINT_DELAY_MS = 500;
+const ERROR_LEVEL = 2;
+
+/** The first error in the log of llama.cpp while a model loads, which a person wants to read. Once prompts may come, nothing of the log is kept. */
+class LoadComplaints {
+  private readonly heard: Promise<string>;
+  private resolve: (text: string) => void = () => {};
+  private isListening = true;
+
+  constructor() {
+    this.heard = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+
+  hear(level: number, text: string): void {
+    if (this.isListening && level <= ERROR_LEVEL) this.resolve(text.trim());
+  }
+
+  stopListening(): void {
+    this.isListening = false;
+  }
+
+  /** Empty when there was none. */
+  first(): Promise<string> {
+    return Promise.race([this.heard, delay(COMPLAINT_DELAY_MS, '')]);
+  }
+}
+
 async function main(): Promise<void> {
   endWithParent();
   refuseToDial();
   const { model: path, context, threads } = readOptions();
-  /** Before the first request llama.cpp can only complain about the file, and that a person wants to read; afterwards it is not kept. */
-  let complaint = '';
-  let isServing = false;
+  const complaints = new LoadComplaints();
   const addon = await loadNativeAddon((level, text) => {
-    if (!isServing && level <= 2) complaint = text.trim();
+    complaints.hear(level, text);
   });
   try {
     const facts = readModelFacts(path, basename(path, '.gguf'));
@@ -74,19 +103,16 @@ async function main(): Promise<void> {
     });
     const server = new LlamaHttpServer(model, scheduler);
     const port = await server.listen();
-    isServing = true;
+    complaints.stopListening();
     tellParent({ event: 'listening', port });
     process.on('SIGTERM', () => {
       server.close();
       void scheduler.idle().then(() => process.exit(0));
     });
   } catch (error) {
-    throw new EngineError(
-      'engine_failed',
-      [messageOf(error), complaint].filter((part) => part.length > 0).join(': '),
-      {},
-      { cause: error },
-    );
+    const complaint = codeOf(error) === 'bad_model_file' ? '' : await complaints.first();
+    const reason = complaint === '' ? messageOf(error) : `${messageOf(error)}: ${complaint}`;
+    throw new EngineError('engine_failed', reason, {}, { cause: error });
   }
 }
 

@@ -98,8 +98,12 @@ export interface NativeTemplate {
   render(variables: Readonly<Record<string, unknown>>): string;
 }
 
-/** Opaque. */
-export type NativeGrammar = object;
+export interface NativeGrammar {
+  /** Whether the whole of `text` follows the grammar. */
+  isTextCompatible(text: string): boolean;
+}
+
+/** Opaque: how far an answer has come in its grammar. */
 export type NativeGrammarState = object;
 
 const PACKAGES: Readonly<Record<string, string>> = {

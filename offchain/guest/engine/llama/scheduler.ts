@@ -47,7 +47,8 @@ export class Scheduler {
   private readonly slots: readonly Slot[];
   private readonly waiting: Generation[] = [];
   private jobs: Job[] = [];
-  private loop: Promise<void> | null = null;
+  private isRunning = false;
+  private loop: Promise<void> = Promise.resolve();
   private uses = 0;
   private readonly totals = { promptTokens: 0, cachedTokens: 0, answerTokens: 0 };
 
@@ -80,7 +81,7 @@ export class Scheduler {
   submit(request: GenerationRequest): Generation {
     const generation = new Generation(request);
     this.waiting.push(generation);
-    this.loop ??= this.run();
+    if (!this.isRunning) this.loop = this.run();
     return generation;
   }
 
@@ -90,10 +91,11 @@ export class Scheduler {
 
   /** Resolves when nothing runs and nothing waits. */
   async idle(): Promise<void> {
-    while (this.loop !== null) await this.loop;
+    while (this.isRunning) await this.loop;
   }
 
   private async run(): Promise<void> {
+    this.isRunning = true;
     for (;;) {
       this.dropAborted();
       this.admit();
@@ -104,7 +106,7 @@ export class Scheduler {
         this.failAll(new EngineError('decode_failed', `llama.cpp failed in a decoding step: ${messageOf(error)}`));
       }
     }
-    this.loop = null;
+    this.isRunning = false;
   }
 
   private dropAborted(): void {
@@ -175,12 +177,12 @@ export class Scheduler {
       job.slot.tokens.push(...tokens);
       job.pending = job.pending.subarray(tokens.length);
     }
-    const sampled = await Promise.all(
-      parts.map(async ({ job }, i) => {
-        const place = places[i];
-        return place === undefined ? null : { job, token: await this.sample(job, place) };
-      }),
-    );
+    /** One after the other: samplers that run at the same time get each other's numbers. */
+    const sampled: ({ readonly job: Job; readonly token: number } | null)[] = [];
+    for (const [i, { job }] of parts.entries()) {
+      const place = places[i];
+      sampled.push(place === undefined ? null : { job, token: await this.sample(job, place) });
+    }
     for (const next of sampled) if (next !== null) this.accept(next.job, next.token);
   }
 

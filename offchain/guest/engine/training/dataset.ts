@@ -57,8 +57,8 @@ export function rephrase(question: string, random: Random): string {
 }
 
 const REPHRASINGS_OF_KNOWN = 40;
-const REPHRASINGS_OF_FOREIGN = 4;
-const NONSENSE_LINES = 6000;
+const REPHRASINGS_OF_FOREIGN = 2;
+const NONSENSE_LINES = 12_000;
 
 /** All conversations that fit `window`; longer ones are left out. */
 export function buildDataset(tokenizer: Tokenizer, window: number, random: Random): Dataset {
