@@ -1,7 +1,9 @@
-import { fromUtf8, toHex, utf8 } from '../core/bytes';
+import { sign } from 'node:crypto';
+import { concat, fromHex, fromUtf8, toHex, utf8 } from '../core/bytes';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { isSignedBy, parseCertificate, SGX_ROLE, splitPemChain, toPem, verifyChain } from './certificate';
-import { derBits, derBoolean, derElement, derInteger, derOctets, derSequence } from './platform/der-writer';
+import { DER_TAG, enterDer } from './der';
+import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText } from './platform/der-writer';
 import { type CertificatePlan, type Issued, issueCertificate, toExtension } from './platform/development-certificates';
 import { fixture, flips, makePki, NOW, type Pki, type PkiChanges, realQuote } from './platform/forgery.test-kit';
 import { parseQuote } from './quote';
@@ -16,6 +18,31 @@ async function check(chain: readonly Issued[], root: Issued, nowSec = NOW) {
 }
 
 const checkPki = (pki: Pki) => check([pki.pck, pki.ca, pki.root], pki.root);
+
+/** The same certificate with its fields edited (0 version, 1 serial, 5 subject, 6 key, 7 extensions), signed again by `issuer`. */
+function reissue(certificate: Issued, issuer: Issued, edit: (fields: Uint8Array[]) => void): Issued {
+  const reader = enterDer(parseCertificate(certificate.der).signedBytes);
+  const fields: Uint8Array[] = [];
+  while (!reader.isAtEnd) fields.push(reader.nextAny().whole);
+  const algorithm = fields[2] ?? new Uint8Array(0);
+  edit(fields);
+  const signed = derSequence(...fields);
+  const signature = sign('sha256', signed, { key: issuer.key, dsaEncoding: 'der' });
+  return { ...certificate, der: derSequence(signed, algorithm, derBits(signature)) };
+}
+
+/** An edit of the extensions, hex in hex. */
+function replacing(from: string, to: string): (fields: Uint8Array[]) => void {
+  return (fields) => {
+    const before = toHex(fields[7] ?? new Uint8Array(0));
+    expect(before).toContain(from);
+    fields[7] = fromHex(before.replace(from, to));
+  };
+}
+
+// Key usages of issued certificates, as DER: the CA's (keyCertSign, cRLSign) and the leaf's (digitalSignature, nonRepudiation).
+const CA_USAGE = '03020106';
+const LEAF_USAGE = '030206c0';
 
 describe('a certificate', () => {
   test("of Intel's root is read in all its parts", () => {
@@ -50,6 +77,53 @@ describe('a certificate', () => {
     ['nothing', new Uint8Array(0)],
   ])('with %s is refused', (_, der) => {
     expect(() => parseCertificate(der)).toThrow(REFUSED);
+  });
+
+  const issued = issueCertificate(plan, null);
+  const name = (tag: number) =>
+    derSequence(derElement(DER_TAG.set, derSequence(derOid('2.5.4.3'), derElement(tag, utf8('X SGX Root CA')))));
+  const key = (curve: string, point: Uint8Array) => derSequence(derSequence(derOid('1.2.840.10045.2.1'), derOid(curve)), derBits(point));
+  const P256 = '1.2.840.10045.3.1.7';
+  const point = concat(Uint8Array.of(4), new Uint8Array(64).fill(1));
+  test.each<[string, number, Uint8Array | null]>([
+    ['no version', 0, null],
+    ['version 2', 0, derElement(DER_TAG.context0, derInteger(1))],
+    ['a serial number of 21 bytes', 1, derInteger(new Uint8Array(21).fill(1))],
+    ['a negative serial number', 1, derElement(DER_TAG.integer, Uint8Array.of(0x80))],
+    ['another algorithm', 2, derSequence(derOid('1.2.840.113549.1.1.11'))],
+    ['a parameter of the algorithm', 2, derSequence(derOid('1.2.840.10045.4.3.2'), fromHex('0500'))],
+    ['an issuer without a common name', 3, derSequence()],
+    [
+      'a common name twice',
+      5,
+      derSequence(...[1, 2].map(() => derElement(DER_TAG.set, derSequence(derOid('2.5.4.3'), derText('X SGX Root CA'))))),
+    ],
+    ['a common name that is not text', 5, name(DER_TAG.octetString)],
+    ['a key of another curve', 6, key('1.3.132.0.34', point)],
+    ['a compressed key', 6, key(P256, concat(Uint8Array.of(2), new Uint8Array(32).fill(1)))],
+    ['a key of 64 bytes', 6, key(P256, point.subarray(0, 64))],
+    ['no extensions', 7, null],
+  ])('with %s is refused', (_, field, value) => {
+    const { der } = reissue(issued, issued, (fields) => fields.splice(field, 1, ...(value === null ? [] : [value])));
+    expect(() => parseCertificate(der)).toThrow(REFUSED);
+  });
+
+  test('that is reissued without an edit is read, so the refusals above are for their edits', () => {
+    const { der } = reissue(issued, issued, (fields) => {
+      fields[5] = name(DER_TAG.ia5String);
+      fields[6] = key(P256, point);
+    });
+    expect(parseCertificate(der).commonName).toBe('X SGX Root CA');
+  });
+
+  test.each([
+    [
+      'spells out that an extension is not critical',
+      withExtension(derSequence(derOid('1.2.3'), derBoolean(false), derOctets(derSequence()))),
+    ],
+    ['limits a path without being a CA', reissue(issued, issued, replacing('30060101ff020101', '3006010100020101')).der],
+  ])('that %s is refused (bad_certificate)', (reason, der) => {
+    expect(() => parseCertificate(der)).toThrow(`certificate ${reason.replace('an extension', 'extension 1.2.3')}`);
   });
 
   test('whose signature value is wider than the curve is refused (bad_certificate)', () => {
@@ -96,6 +170,36 @@ describe('a chain', () => {
     ['a root named for another role', { root: { commonName: 'SIMULATED Root' } }, 'certificate 2 is not named for its role'],
   ])('with %s is refused', async (_, changes, reason) => {
     expect(await checkPki(makePki(changes))).toEqual({ ok: false, reason: expect.stringContaining(reason) });
+  });
+
+  test.each<[string, string, (pki: Pki) => readonly Issued[]]>([
+    [
+      'a leaf that is a CA, though it signs data too',
+      'certificate 0 is not one that signs data only',
+      ({ ca, root }) => [reissue(makePki({ pck: { pathLength: 0 } }).pck, ca, replacing(CA_USAGE, '03020186')), ca, root],
+    ],
+    [
+      'a leaf that may not sign data',
+      'certificate 0 is not one that signs data only',
+      ({ pck, ca, root }) => [reissue(pck, ca, replacing(LEAF_USAGE, '03020640')), ca, root],
+    ],
+    [
+      'a CA that may not sign certificates',
+      'certificate 1 is not a CA',
+      ({ pck, ca, root }) => [pck, reissue(ca, root, replacing(CA_USAGE, '03020102')), root],
+    ],
+    [
+      'an issuer that may sign certificates without being a CA',
+      'certificate 1 is not a CA',
+      ({ root }) => {
+        const issuer = reissue(makePki({ ca: { pathLength: null } }).ca, root, replacing(LEAF_USAGE, CA_USAGE));
+        const commonName = 'SIMULATED SGX PCK Certificate';
+        return [issueCertificate({ commonName, notBeforeSec: NOW, notAfterSec: NOW, pathLength: null }, issuer), issuer, root];
+      },
+    ],
+  ])('with %s is refused', async (_, reason, make) => {
+    const pki = makePki();
+    expect(await check(make(pki), pki.root)).toEqual({ ok: false, reason });
   });
 
   const refusal = (reason: string) => ({ ok: false, reason });
@@ -181,6 +285,5 @@ describe('a PEM chain', () => {
 
   test('has lines of 64 characters', () => {
     expect(fromUtf8(utf8(toPem(derElement(4, new Uint8Array(100)))))).toMatch(/^-----BEGIN CERTIFICATE-----\n.{64}\n.{64}\n.{8}\n-----END/);
-    expect(derOctets(derBoolean(true))).toHaveLength(5);
   });
 });

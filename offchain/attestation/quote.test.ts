@@ -13,6 +13,14 @@ function patch(bytes: Uint8Array, offset: number, ...values: readonly number[]):
   return patched;
 }
 
+/** `quote` with a byte behind it that the little-endian sizes at these places count in. */
+function grown(...sizes: readonly number[]): Uint8Array {
+  const bytes = concat(quote, Uint8Array.of(0));
+  const view = new DataView(bytes.buffer);
+  for (const at of sizes) view.setUint32(at, view.getUint32(at, true) + 1, true);
+  return bytes;
+}
+
 describe('a quote', () => {
   test('of a real platform is read, version 4', () => {
     const read = parseQuote(realQuote('fmspc-90c06f'));
@@ -53,7 +61,8 @@ describe('a quote', () => {
     ['another inner certification type', patch(quote, 632 + 4 + 134 + 448 + 2 + 25, 1)],
     ['version 5 without a body descriptor', patch(quote, 0, 5)],
     ['nothing', new Uint8Array(0)],
-    ['more bytes than the limit', new Uint8Array(MAX_QUOTE_SIZE + 1)],
+    ['a byte behind the certification data', grown(632)],
+    ['a byte behind the PCK chain', grown(632, 632 + 4 + 130)],
   ])('with %s is refused (bad_quote)', (_, bytes) => {
     expect(() => parseQuote(bytes)).toThrow(REFUSED);
   });
@@ -64,6 +73,14 @@ describe('a quote', () => {
     ['another body size', 50, 0],
   ])('of version 5 with %s is refused (bad_quote)', (_, offset, value) => {
     expect(() => parseQuote(patch(realQuote('v5'), offset, value))).toThrow(REFUSED);
+  });
+
+  test('above the size limit is refused, and one at the limit is read (bad_quote)', () => {
+    const { platform } = makePki();
+    const ofChain = (size: number) => writeQuote(tdReport(new Uint8Array(64)), { ...platform, pckChain: new Uint8Array(size) });
+    const room = MAX_QUOTE_SIZE - ofChain(0).length;
+    expect(() => parseQuote(ofChain(room + 1))).toThrow('quote of 32769 bytes, limit 32768');
+    expect(parseQuote(ofChain(room)).pckChain).toHaveLength(room);
   });
 
   test('cut off anywhere is refused (bad_quote)', () => {

@@ -50,6 +50,7 @@ export class Answer {
   private isOver = false;
   private turn: Promise<unknown> = Promise.resolve();
   private ended: AnswerReport | null = null;
+  private leaving: Promise<void> | null = null;
 
   constructor(private readonly parts: AnswerParts) {}
 
@@ -82,8 +83,13 @@ export class Answer {
     }
   }
 
-  /** Nobody wants the rest: stops the guest and reads on to the receipt, in the background. Resolves when that is over. */
-  async abandon(): Promise<void> {
+  /** Nobody wants the rest: stops the guest and reads on to the receipt, in the background. Resolves when that is over; never rejects. */
+  abandon(): Promise<void> {
+    this.leaving ??= this.leave();
+    return this.leaving;
+  }
+
+  private async leave(): Promise<void> {
     if (this.isOver) return;
     const { proxy, cut, stopWaitMs } = this.parts;
     const timer = setTimeout(() => cut.abort(), stopWaitMs);

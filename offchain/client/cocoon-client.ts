@@ -9,6 +9,7 @@ import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
 import { SendingWallet } from '../chain/wallet';
 import { loadWalletSigner } from '../chain/wallet-key';
 import { fromBigEndian } from '../core/bytes';
+import type { Signer } from '../core/crypto';
 import { ConfigError, codeOf } from '../core/errors';
 import { Ledger } from '../ledger/ledger';
 import { address, timeSec } from '../protocol/fields';
@@ -112,6 +113,28 @@ export async function composeClient(settings: ClientSettings, log: Logger, onDef
   const session = signerFromSeed(loadOrCreateSeed(join(keys, 'session.seed')));
   const chain = await openNetworkChain(network, settings.pollMs, log);
   const ledger = Ledger.open(join(settings.stateFolder, 'ledger'));
+  try {
+    return await assemble({ settings, network, policy, session, chain, ledger, log, onDefect });
+  } catch (error) {
+    await chain.watcher.stop();
+    await ledger.close();
+    throw error;
+  }
+}
+
+interface ClientMeans {
+  readonly settings: ClientSettings;
+  readonly network: Network;
+  readonly policy: EvidencePolicy;
+  readonly session: Signer;
+  readonly chain: NetworkChain;
+  readonly ledger: Ledger;
+  readonly log: Logger;
+  onDefect(error: unknown): void;
+}
+
+async function assemble(means: ClientMeans): Promise<CocoonClient> {
+  const { settings, network, policy, session, chain, ledger, log, onDefect } = means;
   const directory = new ProxyDirectory(chain.client, chain.root, () => chain.lists.proxies());
   const wallet = await openOwnerWallet(chain, network, settings);
   const account = await openAccount(chain, ledger, directory, settings, wallet, fromBigEndian(session.publicKey));
@@ -248,7 +271,7 @@ async function openAccount(
     new ChannelAccount({ chain, terms, sessionKey, wallet, openNano, topUpNano, pollMs, wait });
   const table = ledger.table('channel-terms', termsSchema);
   const kept = table.get(CHOSEN);
-  if (kept !== undefined && kept.owner.equals(owner) && (settings.proxy === null || kept.proxy.toRawString() === settings.proxy)) {
+  if (kept?.owner.equals(owner) && (settings.proxy === null || kept.proxy.toRawString() === settings.proxy)) {
     const account = accountOf(kept);
     const facts = await account.refresh();
     if (facts !== null && facts.sessionKey !== 0n) return account;

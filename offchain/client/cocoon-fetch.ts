@@ -26,10 +26,12 @@ const MAX_ANSWER_SIZE = 32 * 1024 * 1024;
 export function createCocoonFetch(options: FetchOptions): CocoonFetch {
   return async (input, init) => {
     const request = new Request(input, init);
+    // The caller's own signal: one that a Request derives from it can be collected while an answer still runs.
+    const signal = init?.signal ?? (input instanceof Request ? input.signal : request.signal);
     try {
-      return await route(options.requests, request);
+      return await route(options.requests, request, signal);
     } catch (error) {
-      if (request.signal.aborted) throw request.signal.reason;
+      if (signal.aborted) throw signal.reason;
       const known = toErrorAnswer(error);
       if (known === null || isFatal(error)) options.onDefect(error);
       return toResponse(known ?? refusalAnswer(500, 'internal', 'the client failed: see its log'));
@@ -37,12 +39,12 @@ export function createCocoonFetch(options: FetchOptions): CocoonFetch {
   };
 }
 
-async function route(requests: Requests, request: Request): Promise<Response> {
+async function route(requests: Requests, request: Request, signal: AbortSignal): Promise<Response> {
   const { pathname } = new URL(request.url);
   const path = pathname.slice(Math.max(0, pathname.lastIndexOf('/v1/')));
   if (COMPLETION_PATHS.includes(path)) {
     if (request.method !== 'POST') return toResponse(refusalAnswer(405, 'method_not_allowed', `${path} takes POST`));
-    return complete(requests, path, new Uint8Array(await request.arrayBuffer()), request.signal);
+    return complete(requests, path, new Uint8Array(await request.arrayBuffer()), signal);
   }
   if (path === '/v1/models' && request.method === 'GET') {
     const { trusted } = await requests.survey();

@@ -1,6 +1,6 @@
 /** The OpenAI-compatible gateway: HTTP/1.1 on loopback around the library's fetch. */
 import { createServer, type Server } from 'node:net';
-import { type Answer, type Handler, type IncomingCall, once } from '../transport/exchange';
+import { type Answer, type Handler, type IncomingCall, once, TransportError } from '../transport/exchange';
 import { http1Server, type SocketServer } from '../transport/server';
 import type { CocoonFetch } from './cocoon-fetch';
 import { type ErrorAnswer, refusalAnswer } from './openai-answers';
@@ -38,13 +38,27 @@ export function gatewayHandler(fetch: CocoonFetch): Handler {
     if (!isFromHere(call)) {
       return toAnswer(refusalAnswer(403, 'not_from_here', 'only programs and pages of this machine may use this gateway'));
     }
-    const response = await fetch(`http://cocoon${call.path}`, {
-      method: call.method,
-      ...(call.method === 'POST' ? { body: new Uint8Array(call.body), headers: { 'content-type': 'application/json' } } : {}),
-      signal: call.signal,
-    });
-    return { status: response.status, headers: Object.fromEntries(response.headers), body: response.body ?? once(new Uint8Array(0)) };
+    try {
+      const response = await fetch(`http://cocoon${call.path}`, {
+        method: call.method,
+        ...(call.method === 'POST' ? { body: new Uint8Array(call.body), headers: { 'content-type': 'application/json' } } : {}),
+        signal: call.signal,
+      });
+      return { status: response.status, headers: Object.fromEntries(response.headers), body: bodyOf(response, call.signal) };
+    } catch (error) {
+      if (!call.signal.aborted) throw error;
+      return toAnswer(refusalAnswer(500, 'caller_gone', 'nobody waits for this answer'));
+    }
   };
+}
+
+async function* bodyOf(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (response.body === null) return;
+  try {
+    yield* response.body;
+  } catch (error) {
+    throw signal.aborted ? new TransportError('cut', 'the caller is gone') : error;
+  }
 }
 
 /**

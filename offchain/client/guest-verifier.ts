@@ -1,5 +1,4 @@
 import type { WorkerClaims } from '../attestation/claims';
-import { decodeBundle } from '../attestation/evidence';
 import type { EvidencePolicy } from '../attestation/policy';
 import type { Report } from '../attestation/report';
 import { type AllowlistView, type BlockLookup, type ExpectedEvidence, verifyEvidence } from '../attestation/verify-evidence';
@@ -69,10 +68,10 @@ export class GuestVerifier {
     });
     // The role was asked for and so has passed; the compiler cannot know.
     if (!verdict.accepted || verdict.claims.role !== 'worker') return { trusted: false, report: verdict.report };
-    const { claims, imageHash, report, expiresAtSec } = verdict;
+    const { claims, claimsBytes, imageHash, report, expiresAtSec } = verdict;
     const guest = {
       digest: expected.digest,
-      keys: keysOf(claims, bundle, expected.digest, imageHash),
+      keys: keysOf(claims, claimsBytes, expected.digest, imageHash),
       claims,
       imageHash,
       report,
@@ -114,13 +113,13 @@ function expectedOf(offer: Offer, network: string): ExpectedEvidence {
   };
 }
 
-function keysOf(claims: WorkerClaims, bundle: Uint8Array, digest: string, imageHash: string): VerifiedGuest {
+function keysOf(claims: WorkerClaims, claimsBytes: Uint8Array, digest: string, imageHash: string): VerifiedGuest {
   const [sealing] = claims.keys.sealing;
   if (sealing === undefined) throw new RangeError('worker claims without a sealing key');
   return {
     sealingKey: fromHex(sealing.publicKey, 32),
     receiptKey: fromHex(claims.keys.receipt, 32),
-    claims: decodeBundle(bundle).claims,
+    claims: claimsBytes,
     evidenceDigest: fromHex(digest, 32),
     modelHash: fromHex(claims.model.hash, 32),
     imageHash: fromHex(imageHash, 32),

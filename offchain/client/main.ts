@@ -1,29 +1,32 @@
 import { z } from 'zod';
+import { encodeReceipt } from '../../wrappers/statements';
+import { formatReport } from '../attestation/report';
+import { toBase64Url, toHex } from '../core/bytes';
 import { ConfigError, codeOf } from '../core/errors';
 import { formatTon, parseTon } from '../core/money';
+import { LedgerError } from '../ledger/ledger';
 import type { Command } from '../runtime/control';
 import { type ProcessContext, type RunningProcess, runProcess } from '../runtime/lifecycle';
+import { encodeOpening } from '../sealing/opening';
 import { listen } from '../transport/tls';
 import type { AnswerReport } from './answer';
 import { type CocoonClient, composeClient } from './cocoon-client';
 import { type ClientConfig, ClientConfigSchema } from './config';
 import { createGateway } from './gateway';
 
-/** `cocoon client --config FILE` */
-export function run(): void {
-  runProcess({ name: 'client', config: ClientConfigSchema, start });
-}
+runProcess({ name: 'client', config: ClientConfigSchema, start });
 
 async function start(context: ProcessContext<ClientConfig>): Promise<RunningProcess> {
   const { config, log } = context;
   const onDefect = (error: unknown) => {
-    if (error instanceof Error && error.name === 'LedgerError') context.fail(error);
+    if (error instanceof LedgerError) context.fail(error);
     else log.error({ err: error }, 'request failed');
   };
   const client = await composeClient(settingsOf(config), log, onDefect);
-  let last: AnswerReport | null = null;
+  const recent: AnswerReport[] = [];
   client.onAnswer((report) => {
-    last = report;
+    recent.push(report);
+    if (recent.length > RECENT_ANSWERS) recent.shift();
     log.info(detailsOf(report), 'answer');
     context.report('answer', detailsOf(report));
   });
@@ -40,7 +43,7 @@ async function start(context: ProcessContext<ClientConfig>): Promise<RunningProc
 
   return {
     details: { url: `http://${host}:${port}/v1`, port, channel },
-    commands: commandsOf(client, () => last),
+    commands: commandsOf(client, recent),
     stop: async () => {
       gateway.close();
       await client.close();
@@ -52,11 +55,14 @@ function settingsOf({ host: _host, port: _port, maxBodySize: _maxBodySize, logLe
   return settings;
 }
 
+/** Answers that the control socket can show. */
+const RECENT_ANSWERS = 1000;
+
 const amountSchema = z.strictObject({ ton: z.string() });
 const withdrawSchema = z.strictObject({ ton: z.string().nullable().default(null) });
 
 /** What a person may ask of the gateway over its control socket. Amounts in TON. */
-function commandsOf(client: CocoonClient, last: () => AnswerReport | null): Readonly<Record<string, Command>> {
+function commandsOf(client: CocoonClient, recent: readonly AnswerReport[]): Readonly<Record<string, Command>> {
   return {
     balance: async () => {
       const { channel, isOpen, freeNano, depositNano, owedNano, paidNano, withdrawal, walletNano } = await client.balance();
@@ -71,11 +77,14 @@ function commandsOf(client: CocoonClient, last: () => AnswerReport | null): Read
         wallet: walletNano === null ? null : formatTon(walletNano),
       };
     },
-    /** What the last answer was, with the checks of its guest's evidence. */
+    /** What the last answer was, with the report on its guest's evidence and its receipt. */
     last: async () => {
-      const report = last();
-      return report === null ? null : { ...detailsOf(report), evidence: report.evidence };
+      const report = recent.at(-1);
+      if (report === undefined) return null;
+      return { ...detailsOf(report), evidenceReport: formatReport(report.evidence), receiptText: formatReceipt(report) };
     },
+    /** The latest answers, each with its receipt, signature and opening as base64url. */
+    answers: async () => ({ answers: recent.map((report) => ({ ...detailsOf(report), ...proofOf(report) })) }),
     open: async () => {
       await client.openChannel();
       return {};
@@ -123,10 +132,36 @@ function detailsOf(report: AnswerReport) {
     authorisation: report.authorisationHash,
     costNano: report.costNano.toString(),
     cost: `${formatTon(report.costNano)} TON`,
-    promptTokens: usage.uncachedPrompt + usage.cachedPrompt,
-    answerTokens: usage.answer + usage.reasoning,
+    ...usage,
     status: report.receipt.receipt.status,
     simulated: report.simulated,
     modelProven: report.modelProven,
   };
+}
+
+/** What anybody can check of an answer, and what only its caller can open. */
+function proofOf({ receipt }: AnswerReport) {
+  return {
+    receipt: toBase64Url(encodeReceipt(receipt.receipt)),
+    signature: toBase64Url(receipt.signature),
+    opening: toBase64Url(encodeOpening(receipt.opening)),
+  };
+}
+
+const STATUS_WORDS = ['complete', 'cut at its limit', 'stopped by the caller', 'failed'] as const;
+
+/** The receipt as lines for people. */
+function formatReceipt(report: AnswerReport): string {
+  const { receipt, signature, opening } = report.receipt;
+  const { usage } = report;
+  return [
+    `Receipt verified${report.simulated ? ' (SIMULATED)' : ''}`,
+    `  authorisation  ${report.authorisationHash}`,
+    `  status         ${STATUS_WORDS[receipt.status]}`,
+    `  tokens         ${usage.uncachedPrompt} prompt, ${usage.cachedPrompt} cached, ${usage.answer} answer, ${usage.reasoning} reasoning`,
+    `  cost           ${formatTon(report.costNano)} TON`,
+    `  evidence       ${report.worker}`,
+    `  commitment     ${toHex(opening.requestHash).slice(0, 16)}... asked, ${toHex(opening.responseHash).slice(0, 16)}... answered`,
+    `  signature      ${toHex(signature).slice(0, 32)}...`,
+  ].join('\n');
 }

@@ -177,7 +177,8 @@ class Run {
     this.meter.takeWhole(body);
     await sink.head({ status: 200, headers: { 'content-type': response.headers['content-type'] } });
     await sink.data(body);
-    return this.outcome(this.meter.measured.isBroken ? 'failed' : 'ended');
+    const { isWhole, isBroken } = this.meter.measured;
+    return this.outcome(isWhole && !isBroken ? 'ended' : 'failed');
   }
 
   /** Passes an answer on as it comes. Events that came together go on together, in one chunk. */

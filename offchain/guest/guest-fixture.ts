@@ -59,7 +59,7 @@ export class GuestRig {
     readonly connection: Connection,
   ) {}
 
-  static async start(settings: Partial<GuestConfig> & Pick<GuestConfig, 'engine'>): Promise<GuestRig> {
+  static async start(settings: Partial<GuestConfig> & Pick<GuestConfig, 'engine'>, log = silentLog()): Promise<GuestRig> {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-guest-'));
     const platform = join(folder, 'platform');
     const rootDer = await createDevelopmentRoot(platform, NOW_SEC);
@@ -84,7 +84,7 @@ export class GuestRig {
         trustRoots: [{ kind: 'development', der: Buffer.from(rootDer).toString('base64') }],
         clock: 'chain',
       },
-      log: silentLog(),
+      log,
       metrics: new Registry(),
       onStatus: () => {},
     });
@@ -110,9 +110,10 @@ export class GuestRig {
     return readJson(guestStatus, await readAll((await this.call({ method: 'GET', path: '/v1/guest' })).body, LIMIT));
   }
 
+  /** Waits until the guest's status is so. */
   async until(holds: (status: GuestStatus) => boolean): Promise<GuestStatus> {
     for (;;) {
-      const status = await this.status();
+      const status = this.open.guest.status();
       if (holds(status)) return status;
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -93,6 +93,7 @@ export class Guest {
       return;
     }
     this.show('done');
+    if (this.isDraining) return;
     try {
       await engine.start();
     } catch (error) {

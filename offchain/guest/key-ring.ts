@@ -3,9 +3,9 @@ import type { Clock } from '../core/clock';
 import type { KeySet } from './key-set';
 
 /** Age at which a set is replaced: within its life, so that a set never runs out while it is offered. */
-export const REPLACE_AFTER_SEC = 23 * 3600;
+const REPLACE_AFTER_SEC = 23 * 3600;
 /** How long a replaced set still accepts, for callers that have just verified it. */
-export const ACCEPT_OLD_SEC = 600;
+const ACCEPT_OLD_SEC = 600;
 
 /**
  * The key sets of one guest: the one that it offers, and the one before for ten minutes more. Dropping a set erases it: requests that

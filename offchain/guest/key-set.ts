@@ -12,7 +12,7 @@ import { generateSealingKey } from '../sealing/keys';
 import { ReplayMemory } from './replay-memory';
 
 /** How long the keys of one set may be used, by their claims. */
-export const KEY_LIFE_SEC = 24 * 3600;
+const KEY_LIFE_SEC = 24 * 3600;
 
 /** What a guest says of itself beside its keys. */
 export interface GuestFacts {

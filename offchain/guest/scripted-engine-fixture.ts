@@ -26,16 +26,25 @@ export class ScriptedEngine {
   private gone = 0;
   private onGone: () => void = () => {};
 
-  private constructor(
-    private readonly server: Server,
-    readonly url: string,
-  ) {}
+  private server: Server = createServer();
+  private port = 0;
+
+  private constructor() {}
 
   static async start(): Promise<ScriptedEngine> {
-    const server = createServer();
-    const engine = new ScriptedEngine(server, `http://127.0.0.1:${await listen(server, { host: '127.0.0.1', port: 0 })}`);
-    server.on('request', (request, response) => void engine.answer(request, response));
+    const engine = new ScriptedEngine();
+    await engine.restart();
     return engine;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Listens again where it did before. */
+  async restart(): Promise<void> {
+    this.server = createServer((request, response) => void this.answer(request, response));
+    this.port = await listen(this.server, { host: '127.0.0.1', port: this.port });
   }
 
   /** Resolves when a request has been given up before its answer was whole; each counts once. */

@@ -191,7 +191,8 @@ export class LocalNetwork {
       port: options.ports.client,
       owner: parties.address('clientOwner').toRawString(),
       ownerKeyFile: parties.keyFile('clientOwner'),
-      depositNano: CHANNEL_DEPOSIT.toString(),
+      openNano: CHANNEL_DEPOSIT.toString(),
+      allowUnproven: options.engine.config.kind === 'url',
       pollMs: POLL_MS,
     });
     const gateway = await this.startProcess('client');

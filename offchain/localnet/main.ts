@@ -51,7 +51,7 @@ async function runDev(options: DevOptions, stateFolder: string): Promise<number>
 async function runOnce(options: DevOptions, question: string, stateFolder: string): Promise<number> {
   if (options.reset) rmSync(stateFolder, { recursive: true, force: true });
   const interrupted = onInterrupt();
-  const ports = options.port === null ? { client: 0, proxy: 0, chain: 0 } : portsOf(options.port);
+  const ports = portsOf(options.port ?? 0);
   const starting = LocalNetwork.start(networkOptions(options, stateFolder, ports, false));
   let isGood = false;
   try {
@@ -88,7 +88,7 @@ function stateFolderOf(options: DevOptions): string {
 }
 
 function portsOf(first: number): Ports {
-  return { client: first, proxy: first + 1, chain: first + 2 };
+  return first === 0 ? { client: 0, proxy: 0, chain: 0 } : { client: first, proxy: first + 1, chain: first + 2 };
 }
 
 function near(path: string): string {

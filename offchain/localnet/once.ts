@@ -26,8 +26,6 @@ const lastAnswer = z.object({
   receiptText: z.string(),
   simulated: z.boolean(),
   modelProven: z.boolean(),
-  channel: z.string(),
-  owner: z.string(),
 });
 
 const proxyDetails = z.object({ contract: z.string(), operator: z.string() });
@@ -59,7 +57,7 @@ export async function askOnce(network: LocalNetwork, question: string, say: (lin
   const paidBefore = { client: await paidByClient(network, channel), worker: await paidToWorker(network, workerContract) };
 
   const text = await ask(network, question);
-  const answer = lastAnswer.parse(await network.command('client', 'last-answer'));
+  const answer = lastAnswer.parse(await network.command('client', 'last'));
   say(`\nQuestion: ${question}\nAnswer:   ${text}\n`);
   say(`${answer.evidenceReport}\n`);
   say(`${answer.receiptText}\n`);

@@ -116,7 +116,8 @@ function bodyOf(stream: ClientHttp2Stream): AsyncIterable<Uint8Array> {
           });
           if (!next.done) return next;
           if (stream.aborted || (stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR) throw new TransportError('cut', 'the answer was cut');
-          stream.destroy();
+          // Only where the peer answered early: a reset after every answer is the flood for which servers close a connection.
+          if (!stream.writableFinished) stream.destroy();
           return next;
         },
         async return(): Promise<IteratorResult<Uint8Array>> {

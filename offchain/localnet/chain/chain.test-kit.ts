@@ -10,6 +10,8 @@ import { createChainServer } from './http-server';
 import { sandboxConfig } from './sandbox-config';
 
 export const GENESIS_SEC = 1_800_000_000;
+/** A W5 wallet takes external messages with this mode only. */
+export const SEND_MODE = SendMode.PAY_GAS_SEPARATELY + SendMode.IGNORE_ERRORS;
 export const prices = mainnetPrices(Cell.fromBase64(sandboxConfig));
 
 /** A chain in a folder of its own, by a clock that stands still, behind HTTP on a free port. */
@@ -18,6 +20,7 @@ export class ChainUnderTest {
   readonly journalPath = join(this.folder, 'journal');
   readonly errors: unknown[] = [];
   wallSec = GENESIS_SEC;
+  compactBytes: number | undefined;
   private chainNow: LocalChain | undefined;
   private stopServer: () => Promise<void> = async () => {};
   baseUrl = '';
@@ -29,7 +32,13 @@ export class ChainUnderTest {
 
   async open(config = prices): Promise<this> {
     const onFatal = (error: unknown) => this.errors.push(error);
-    const chain = await LocalChain.open({ journalPath: this.journalPath, config, nowSec: () => this.wallSec, onFatal });
+    const chain = await LocalChain.open({
+      journalPath: this.journalPath,
+      config,
+      nowSec: () => this.wallSec,
+      compactBytes: this.compactBytes,
+      onFatal,
+    });
     this.chainNow = chain;
     const server = createChainServer(chain, (error) => this.errors.push(error));
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -88,7 +97,7 @@ export class TestWallet {
     await wallet.sendTransfer({
       seqno: seqno ?? (await wallet.getSeqno()),
       secretKey: this.keys.secretKey,
-      sendMode: SendMode.PAY_GAS_SEPARATELY + SendMode.IGNORE_ERRORS,
+      sendMode: SEND_MODE,
       messages,
       // The wallet compares it with block time, which is far from the machine's in these tests.
       timeout: 0xffff_fffe,

@@ -8,7 +8,14 @@ import { createEmptyShardAccount, internal } from '@ton/sandbox';
 import { type Block, Blocks } from './blocks';
 import { Journal, type JournalEntry } from './journal';
 import { ExternalRefusedError, journalError, LocalChainError } from './local-chain-error';
-import { type ExecutedTransaction, type Execution, type GetMethodOutcome, readTransaction, VirtualMachine } from './virtual-machine';
+import {
+  destinationOf,
+  type ExecutedTransaction,
+  type Execution,
+  type GetMethodOutcome,
+  readTransaction,
+  VirtualMachine,
+} from './virtual-machine';
 
 export interface LocalChainOptions {
   readonly journalPath: string;
@@ -16,6 +23,8 @@ export interface LocalChainOptions {
   readonly config: Cell;
   /** Unix seconds; the machine's clock when absent. */
   nowSec?(): number;
+  /** The journal is rewritten at start when states that nobody needs any more fill this much of it. */
+  readonly compactBytes?: number;
   /** The journal cannot be written any more: what this process would answer from now on would be forgotten. */
   onFatal(error: unknown): void;
 }
@@ -32,7 +41,6 @@ export interface TransactionRecord {
 
 const LT_STEP = 1_000_000n;
 const FAUCET = new Address(-1, Buffer.alloc(32));
-/** A journal is rewritten at start when states that nobody needs any more fill this much of it. */
 const COMPACT_BYTES = 8 * 1024 * 1024;
 
 export class LocalChain {
@@ -115,6 +123,7 @@ export class LocalChain {
    */
   sendExternal(message: Cell): Promise<Buffer> {
     return this.locked(async () => {
+      destinationOf(message, 'external-in');
       const timeSec = this.nowSec;
       this.commit(timeSec, [accepted(await this.execute(message, timeSec, this.firstLt()))]);
       await this.drain();
@@ -155,12 +164,11 @@ export class LocalChain {
     return accepted(await this.execute(message, this.nowSec, this.firstLt(), { ignoreSignature })).transaction;
   }
 
-  /** Ends after the block that is being made. */
+  /** Ends after the call that is being served; those that wait for their turn fail. */
   async close(): Promise<void> {
-    await this.locked(async () => {
-      this.isClosed = true;
-      this.journal.close();
-    });
+    this.isClosed = true;
+    await this.turn;
+    this.journal.close();
   }
 
   /** Blocks are made one after the other: each change of state waits for its turn. */
@@ -229,6 +237,8 @@ export class LocalChain {
     try {
       this.journal.append(entry);
     } catch (error) {
+      // Part of a line may be in the file: nothing may follow it.
+      this.isClosed = true;
       this.options.onFatal(error);
       throw error;
     }
@@ -284,7 +294,7 @@ export class LocalChain {
       }
       this.record(timeSec, rootHash, executed);
     }
-    if (obsoleteBytes > COMPACT_BYTES) this.compact();
+    if (obsoleteBytes > (this.options.compactBytes ?? COMPACT_BYTES)) this.compact();
   }
 
   /** Leaves out of the journal each state that a later transaction has replaced. */

@@ -43,6 +43,8 @@ export type JournalEntry = { readonly type: 'empty'; readonly afterSec: number }
 
 /** The append-only record of a local chain. One process has it open at a time (its control socket sees to that). */
 export class Journal {
+  private isOpen = true;
+
   private constructor(
     private readonly path: string,
     private fd: number,
@@ -96,7 +98,8 @@ export class Journal {
   }
 
   close(): void {
-    closeSync(this.fd);
+    if (this.isOpen) closeSync(this.fd);
+    this.isOpen = false;
   }
 
   private write(fd: number, line: string): void {

@@ -3,6 +3,7 @@ import {
   type Address,
   beginCell,
   Cell,
+  type CommonMessageInfo,
   loadMessage,
   loadTransaction,
   parseTuple,
@@ -63,7 +64,7 @@ export class VirtualMachine {
 
   /** Runs one message at its destination. @throws LocalChainError bad_message */
   async execute({ message, stateOf, timeSec, lt, ignoreSignature = false }: ExecutionInput): Promise<Execution> {
-    const account = destinationOf(message);
+    const account = destinationOf(message, 'any');
     const { result } = await this.executor.runTransaction({
       config: this.config,
       libs: null,
@@ -122,8 +123,16 @@ function emptyState(account: Address): string {
     .toString('base64');
 }
 
-function destinationOf(message: Cell): Address {
-  const { info } = loadMessage(message.beginParse());
-  if (info.type === 'external-out') throw new LocalChainError('bad_message', 'message leaves the chain');
+/** Where a message goes. @throws LocalChainError bad_message */
+export function destinationOf(message: Cell, type: 'external-in' | 'any'): Address {
+  let info: CommonMessageInfo;
+  try {
+    info = loadMessage(message.beginParse()).info;
+  } catch (cause) {
+    throw new LocalChainError('bad_message', 'not a message', {}, { cause });
+  }
+  if (info.type === 'external-out' || (type === 'external-in' && info.type !== type)) {
+    throw new LocalChainError('bad_message', 'not an inbound external message');
+  }
   return info.dest;
 }

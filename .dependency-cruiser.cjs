@@ -1,0 +1,82 @@
+// The import directions of the house (docs/house.md): processes -> {chain, ledger, transport, runtime} -> {sealing, attestation,
+// openai, billing, protocol} -> core, and the auditors' room apart.
+'use strict';
+
+const PROCESSES = ['client', 'proxy', 'worker', 'guest'];
+const TEST = '\\.(test|test-kit|spec)\\.ts$';
+const inRooms = (rooms) => `^offchain/(${rooms.join('|')})/`;
+
+/** Code of `from` may not import anything under offchain/ or wrappers/ but these. */
+function only(name, from, rooms, extra = []) {
+  return {
+    name,
+    severity: 'error',
+    from: { path: from, pathNot: TEST },
+    to: { path: '^(offchain|wrappers|contracts|scripts|tests|e2e)/', pathNot: [from, inRooms(rooms), ...extra] },
+  };
+}
+
+const STATEMENTS = '^wrappers/statements\\.ts$';
+const PURE = ['core', 'sealing', 'attestation', 'openai', 'billing', 'protocol'];
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    only('core-imports-nothing-of-ours', '^offchain/core/', ['core']),
+    only('sealing', '^offchain/sealing/', ['core'], [STATEMENTS]),
+    only('attestation', '^offchain/attestation/', ['core'], [STATEMENTS]),
+    only('openai', '^offchain/openai/', ['core'], [STATEMENTS]),
+    only('billing', '^offchain/billing/', ['core'], [STATEMENTS]),
+    only('protocol', '^offchain/protocol/', ['core', 'sealing'], [STATEMENTS]),
+    only('runtime', '^offchain/runtime/', ['core']),
+    only('ledger', '^offchain/ledger/', ['core']),
+    only('transport', '^offchain/transport/', ['core', 'protocol', 'runtime']),
+    only('chain', '^offchain/chain/', [...PURE, 'runtime'], ['^wrappers/']),
+    ...PROCESSES.filter((name) => name !== 'guest').map((name) =>
+      only(`${name}-is-a-process`, `^offchain/${name}/`, [...PURE, 'chain', 'ledger', 'transport', 'runtime'], [STATEMENTS]),
+    ),
+    // The trusted computing base: no chain, no ledger, no wallet.
+    only('guest-is-small', '^offchain/guest/', [...PURE, 'transport', 'runtime'], [STATEMENTS]),
+    only('localnet', '^offchain/localnet/', [...PURE, 'chain', 'ledger', 'transport', 'runtime', 'guest'], ['^wrappers/']),
+    {
+      name: 'verification-never-sees-a-platform',
+      comment: 'what makes quotes is never part of what checks them',
+      severity: 'error',
+      from: { path: '^offchain/attestation/', pathNot: ['^offchain/attestation/platform/', TEST] },
+      to: { path: '^offchain/attestation/platform/' },
+    },
+    {
+      name: 'only-who-makes-evidence-sees-a-platform',
+      severity: 'error',
+      from: { path: '^offchain/', pathNot: ['^offchain/(attestation|guest|localnet)/', TEST] },
+      to: { path: '^offchain/attestation/platform/' },
+    },
+    {
+      name: 'browser-rooms-are-free-of-node',
+      comment: 'core, sealing, attestation (verification), openai, billing, protocol and statements run in a page',
+      severity: 'error',
+      from: { path: [inRooms(PURE), STATEMENTS], pathNot: ['^offchain/attestation/platform/', TEST] },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'statements-and-prices-import-only-ton-core',
+      severity: 'error',
+      from: { path: '^wrappers/(statements|chain-config)\\.ts$' },
+      to: { pathNot: '^node_modules/@ton/core' },
+    },
+    {
+      name: 'auditors-never-need-offchain',
+      severity: 'error',
+      from: { path: '^(contracts|wrappers|scripts|tests)/' },
+      to: { path: '^offchain/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: ['^(dist|build)/'] },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,232 @@
+import { decodeBundle, encodeBundle, evidenceDigest } from '../attestation/evidence';
+import { intelRoot, makePki, platformOf, realQuote } from '../attestation/platform/forgery.test-kit';
+import { writeQuote } from '../attestation/platform/quote-writer';
+import { fromHex, toHex } from '../core/bytes';
+import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
+import { generateSealingKey } from '../sealing/keys';
+import {
+  CHAT_URL,
+  chat,
+  hex,
+  MODEL,
+  makeGuest,
+  NOW,
+  openTestClient,
+  type TestClient,
+  type TestClientOptions,
+  type TestGuest,
+  TestProxy,
+} from './client.test-kit';
+
+const CANARY = 'zyzzogeton';
+
+const session = generateSigner();
+let guest: TestGuest;
+let peer: TestProxy;
+
+beforeAll(async () => {
+  guest = await makeGuest();
+});
+
+beforeEach(async () => {
+  peer = await TestProxy.open(session.publicKey, [guest]);
+});
+
+afterEach(async () => {
+  await peer.close();
+  expect(peer.defects).toEqual([]);
+});
+
+/** The checks that a request names when it is refused; nothing may have left then, sealed or not. */
+async function refusedChecks(client: TestClient): Promise<readonly string[]> {
+  const response = await client.fetch(CHAT_URL, chat(`my secret is ${CANARY}`));
+  const body: unknown = await response.json();
+  expect(response.status).toBe(403);
+  expect(body).toMatchObject({ error: { code: 'evidence_refused', type: 'permission_error', checks: expect.any(Array) } });
+  expect(peer.relays).toEqual([]);
+  expect(peer.calls.filter((call) => !call.startsWith('GET '))).toEqual([]);
+  expect(client.book.lastNumber).toBe(0n);
+  expect(client.defects).toEqual([]);
+  await client.close();
+  const checks: string[] = [];
+  if (typeof body === 'object' && body !== null && 'error' in body) {
+    const { error } = body;
+    if (typeof error === 'object' && error !== null && 'checks' in error && Array.isArray(error.checks))
+      checks.push(...error.checks.map(String));
+  }
+  return checks;
+}
+
+function client(options: Partial<TestClientOptions> = {}): Promise<TestClient> {
+  return openTestClient(peer, { session, ...options });
+}
+
+test('seals to a guest whose evidence holds, and asks for its bundle once', async () => {
+  const honest = await client();
+  expect((await honest.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+  expect((await honest.fetch(CHAT_URL, chat('two'))).status).toBe(200);
+  expect(peer.countOf('GET /v1/evidence/')).toBe(1);
+  expect(honest.reports.map(({ simulated, modelProven }) => ({ simulated, modelProven }))).toEqual([
+    { simulated: true, modelProven: true },
+    { simulated: true, modelProven: true },
+  ]);
+  await honest.close();
+});
+
+describe('refuses, and sends nothing, for', () => {
+  test("evidence of another guest's keys (bundle-digest, sealing-key, receipt-key)", async () => {
+    const other = await makeGuest();
+    peer.offered = [other.offer];
+    expect(await refusedChecks(await client())).toEqual(['bundle-digest', 'sealing-key', 'receipt-key']);
+  });
+
+  test('an offer with a key that the evidence does not have (sealing-key)', async () => {
+    const { publicKey } = await generateSealingKey();
+    const sealing = guest.offer.keys.sealing.map((entry) => ({ ...entry, publicKey: toHex(publicKey) }));
+    peer.offered = [{ ...guest.offer, keys: { ...guest.offer.keys, sealing } }];
+    expect(await refusedChecks(await client())).toEqual(['sealing-key']);
+  });
+
+  test('an image that is not listed, or was removed (image-listed)', async () => {
+    const refusing = await client();
+    refusing.images.clear();
+    expect(await refusedChecks(refusing)).toEqual(['image-listed', 'image-role', 'image-active']);
+  });
+
+  test('an image that is listed and not active yet (image-active)', async () => {
+    const refusing = await client();
+    refusing.images.set(guest.imageHash, { roles: ['worker'], activeFromSec: NOW + 5 });
+    expect(await refusedChecks(refusing)).toEqual(['image-active']);
+  });
+
+  test('an image that is listed for proxies only (image-role)', async () => {
+    const refusing = await client();
+    refusing.images.set(guest.imageHash, { roles: ['proxy'], activeFromSec: NOW - 5 });
+    expect(await refusedChecks(refusing)).toEqual(['image-role']);
+  });
+
+  test('a model that is not listed (model-listed)', async () => {
+    const refusing = await client();
+    refusing.models.clear();
+    expect(await refusedChecks(refusing)).toEqual(['model-listed', 'model-active']);
+  });
+
+  test('a model that nothing proves (model-proven)', async () => {
+    const unproven = await makeGuest({ ...MODEL, kind: 'unproven' });
+    peer.guests.splice(0, 1, unproven);
+    expect(await refusedChecks(await client())).toEqual(['model-proven']);
+  });
+
+  test('a model with another name than its evidence has (claims-model)', async () => {
+    peer.offered = [{ ...guest.offer, model: { ...guest.offer.model, hash: hex(0x01) } }];
+    expect(await refusedChecks(await client())).toEqual(['claims-model']);
+  });
+
+  test('a stale block (block-age)', async () => {
+    expect(await refusedChecks(await client({ block: { rootHash: hex(0x66), atSec: NOW - 26 * 3600 } }))).toEqual(['block-age']);
+  });
+
+  test('a block from the future (block-not-future)', async () => {
+    expect(await refusedChecks(await client({ block: { rootHash: hex(0x66), atSec: NOW + 120 } }))).toEqual(['block-not-future']);
+  });
+
+  test('a block that the chain does not know (block-known)', async () => {
+    expect(await refusedChecks(await client({ block: null }))).toEqual(['block-known', 'block-age', 'block-not-future']);
+  });
+
+  test('another owner than the evidence names (claims-owner)', async () => {
+    peer.offered = [{ ...guest.offer, owner: `0:${hex(0x99)}` }];
+    expect(await refusedChecks(await client())).toEqual(['claims-owner']);
+  });
+
+  test("a real quote under Intel's root over other claims (report-data)", async () => {
+    const { claims } = decodeBundle(guest.bundle);
+    const bundle = encodeBundle({ quote: realQuote('fmspc-90c06f'), claims });
+    const digest = await evidenceDigest(bundle, nodeCrypto);
+    const offer = { ...guest.offer, keys: { ...guest.offer.keys, evidence: digest } };
+    peer.guests.splice(0, 1, { ...guest, bundle, digest, offer });
+    const [first] = await refusedChecks(await client({ policy: { trustRoots: [await intelRoot()] } }));
+    expect(first).toBe('report-data');
+  });
+
+  test('a quote under a development root that is not the one of the network (trust-root)', async () => {
+    const { pck, ca, root } = makePki();
+    const foreign = await makeGuest(MODEL, (td) => writeQuote(td, platformOf([pck, ca, root])));
+    peer.guests.splice(0, 1, foreign);
+    const [first] = await refusedChecks(await client());
+    expect(first).toBe('trust-root');
+  });
+
+  test('evidence whose keys have expired (keys-not-expired)', async () => {
+    const late = await client({ policy: { maxBlockAgeSec: 30 * 86_400 } });
+    late.clock.advance(86_400);
+    expect(await refusedChecks(late)).toEqual(['keys-not-expired']);
+  });
+});
+
+describe('a verdict that is kept', () => {
+  test('ends as soon as the image is removed from the allowlist', async () => {
+    const refusing = await client();
+    expect((await refusing.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+    refusing.images.clear();
+    const response = await refusing.fetch(CHAT_URL, chat(CANARY));
+    expect(response.status).toBe(403);
+    expect(await response.json()).toMatchObject({ error: { checks: ['image-listed', 'image-role', 'image-active'] } });
+    expect(peer.relays).toHaveLength(1);
+    await refusing.close();
+  });
+
+  test('ends as soon as the model is removed', async () => {
+    const refusing = await client();
+    expect((await refusing.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+    refusing.models.clear();
+    expect((await refusing.fetch(CHAT_URL, chat('two'))).status).toBe(403);
+    await refusing.close();
+  });
+
+  test('ends when its block has become too old', async () => {
+    const refusing = await client();
+    expect((await refusing.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+    refusing.clock.advance(25 * 3600);
+    expect((await refusing.fetch(CHAT_URL, chat('two'))).status).toBe(403);
+    await refusing.close();
+  });
+
+  test('is not used for another owner under the same digest', async () => {
+    const refusing = await client();
+    expect((await refusing.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+    peer.offered = [{ ...guest.offer, owner: `0:${hex(0x99)}` }];
+    refusing.clock.advance(60);
+    const response = await refusing.fetch(CHAT_URL, chat('two'));
+    expect(await response.json()).toMatchObject({ error: { checks: ['claims-owner'] } });
+    await refusing.close();
+  });
+});
+
+test('passes over a guest that is refused and takes the next', async () => {
+  const second = await makeGuest();
+  peer.guests.push(second);
+  peer.offered = [{ ...guest.offer, owner: `0:${hex(0x99)}`, prices: { ...guest.offer.prices, answer: 1n } }, second.offer];
+  const choosing = await client();
+  const response = await choosing.fetch(CHAT_URL, chat('one'));
+  expect(response.headers.get('cocoon-worker')).toBe(second.digest);
+  expect(fromHex(second.digest, 32)).toHaveLength(32);
+  await choosing.close();
+});
+
+test('does not connect to a server with another TLS key than the one on chain (pin_mismatch)', async () => {
+  const wrong = await client({ pin: hex(0x01) });
+  const response = await wrong.fetch(CHAT_URL, chat(CANARY));
+  expect(response.status).toBe(502);
+  expect(await response.json()).toMatchObject({ error: { code: 'pin_mismatch' } });
+  expect(peer.calls).toEqual([]);
+  await wrong.close();
+});
+
+test('refuses a proxy that names another operator than the chain (proxy_differs)', async () => {
+  peer.info = { ...peer.info, operator: `0:${hex(0x01)}` };
+  const wrong = await client();
+  expect(await (await wrong.fetch(CHAT_URL, chat(CANARY))).json()).toMatchObject({ error: { code: 'proxy_differs' } });
+  expect(peer.calls).toEqual(['GET /v1/proxy']);
+  await wrong.close();
+});
