@@ -1,7 +1,7 @@
 import type { Config } from 'jest';
 
-/** Type checking is `npm run typecheck`, a step of its own: the tests only translate. */
-const translate: Config['transform'] = { '^.+\\.ts$': ['ts-jest', { isolatedModules: true, diagnostics: false }] };
+/** Type checking is `npm run typecheck`, a step of its own: the tests only translate (tsconfig.json has isolatedModules). */
+const translate: Config['transform'] = { '^.+\\.ts$': ['ts-jest', { diagnostics: false }] };
 
 const config: Config = {
   projects: [
@@ -22,6 +22,7 @@ const config: Config = {
       displayName: 'e2e',
       testEnvironment: 'node',
       testMatch: ['<rootDir>/e2e/**/*.test.ts'],
+      globalSetup: '<rootDir>/e2e/build.ts',
       testTimeout: 240_000,
       transform: translate,
     },

@@ -4,13 +4,12 @@ import { EvidenceError } from './errors';
 
 /** The one suite of sealing keys: HPKE base mode. Source: RFC 9180 section 7. */
 export const SEALING_SUITE = 'x25519-hkdf-sha256-aes-128-gcm';
-export type SealingSuite = typeof SEALING_SUITE;
 
 /** Most bytes of encoded claims. */
 export const MAX_CLAIMS_SIZE = 16 * 1024;
 
 /** Most sealing key entries in a key set. */
-export const MAX_SEALING_KEYS = 4;
+const MAX_SEALING_KEYS = 4;
 
 /** What an attested machine is in the network, and what the allowlist lists an image for. */
 export type Role = 'worker' | 'proxy';
@@ -23,7 +22,7 @@ export type ModelKind = 'files' | 'verity' | 'unproven';
 
 /** A public key that callers seal to; lower-case hex of 32 bytes. */
 export interface SealingKeyEntry {
-  readonly suite: SealingSuite;
+  readonly suite: typeof SEALING_SUITE;
   readonly publicKey: string;
 }
 

@@ -10,7 +10,7 @@ import { CocoonError } from '../core/errors';
 
 /**
  * Evidence, or bytes inside it, do not have the form that they should have: refuse it.
- * Codes: bad_bundle, bad_claims, bad_json, bad_quote, bad_certificate, bad_der, bad_trust_root.
+ * Codes: bad_bundle, bad_claims, bad_json, bad_quote, bad_certificate, bad_der.
  */
 export class EvidenceError extends CocoonError {}
 

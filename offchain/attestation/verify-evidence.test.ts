@@ -1,4 +1,5 @@
 import { concat, toHex } from '../core/bytes';
+import { webCrypto } from '../core/web-crypto';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { type Claims, encodeClaims, MAX_CLAIMS_SIZE, SEALING_SUITE, type WorkerClaims } from './claims';
 import { encodeBundle, evidenceDigest, MAX_BUNDLE_SIZE } from './evidence';
@@ -51,6 +52,13 @@ describe('honest evidence', () => {
       report: { ok: true, simulated: true, modelProven: true },
     });
     expect(formatReport(verdict.report)).toMatch(/^Evidence verified\nSIMULATED: /);
+  });
+
+  test('is accepted with WebCrypto too, as browsers have it, check by check', async () => {
+    const { input } = await scene;
+    const verdict = await verifyEvidence({ ...input, crypto: webCrypto(globalThis.crypto) });
+    expect(verdict).toEqual(await verifyEvidence(input));
+    expect(verdict.accepted).toBe(true);
   });
 
   test('says of GPU evidence that it was not looked at, which is not a pass', async () => {

@@ -38,6 +38,7 @@ export interface ExpectedEvidence {
   /** The root contract's address. */
   readonly network: string;
   readonly owner: string;
+  /** Exactly these entries, in this order. */
   readonly sealing: readonly SealingKeyEntry[];
   readonly receipt: string;
   /** Null for a proxy. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { messageOf } from '../core/errors';
+import { systemErrorCode } from '../runtime/system-error';
 import { ChainError } from './chain-error';
 
 export interface JsonRpcOptions {
@@ -105,6 +106,6 @@ function parseJson(text: string): unknown {
 
 /** fetch hides what happened (ECONNREFUSED and the like) in the cause of its error. */
 function reasonOf(error: unknown): string {
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return inner instanceof Error && 'code' in inner && typeof inner.code === 'string' ? inner.code : messageOf(inner);
+  const inner = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
+  return systemErrorCode(inner) ?? messageOf(error);
 }

@@ -18,6 +18,7 @@ import type { Signer } from '../core/crypto';
 import { ConfigError } from '../core/errors';
 import { formatTon } from '../core/money';
 import { writeFileAtomic } from '../runtime/state-folder';
+import { systemErrorCode } from '../runtime/system-error';
 import type { ChainAccount, ChainClient } from './chain-client';
 import { ChainError } from './chain-error';
 
@@ -64,7 +65,10 @@ const inFlightSchema = z.strictObject({
 });
 type InFlight = z.infer<typeof inFlightSchema>;
 
-type Outcome = { readonly type: 'moved' } | { readonly type: 'expired'; readonly exitCode: number | undefined };
+type Outcome =
+  | { readonly type: 'ran'; readonly transaction: Transaction }
+  | { readonly type: 'overtaken' }
+  | { readonly type: 'expired'; readonly exitCode: number | undefined };
 
 /**
  * A standard W5 wallet that never sends twice.
@@ -104,7 +108,7 @@ export class SendingWallet {
 
   /**
    * Sends 1 to 255 messages in one transaction of the wallet, and returns that transaction once it is in a block. What the receivers
-   * did with the messages is theirs to tell.
+   * did with the messages is theirs to tell. Once the message has left, this waits for as long as the chain cannot be read.
    *
    * @throws ChainError wallet_underfunded (nothing was sent), wallet_expired (nothing was sent and nothing will be: try again),
    * wallet_overtaken (another user of this key took the number; nothing was sent), wallet_incomplete (some messages were left out)
@@ -135,23 +139,32 @@ export class SendingWallet {
     const wallet = this.address.toRawString();
     const needed = messages.reduce((sum, { value }) => sum + value + FEE_RESERVE_PER_MESSAGE, FEE_RESERVE);
     if (account.balance < needed) {
-      const text = `wallet ${this.address.toString()} holds ${formatTon(account.balance)} TON, needs ${formatTon(needed)}`;
+      const text = `wallet ${wallet} holds ${formatTon(account.balance)} TON, needs ${formatTon(needed)}`;
       throw new ChainError('wallet_underfunded', text, { wallet, balance: account.balance, needed });
     }
     const inFlight = await this.sign(account, messages);
     writeFileAtomic(this.options.stateFile, JSON.stringify(inFlight));
-    const outcome = await this.settle(inFlight);
-    if (outcome.type === 'expired') {
-      const why = outcome.exitCode === undefined ? '' : `, refused with exit code ${outcome.exitCode}`;
-      const text = `message ${inFlight.seqno} of wallet ${this.address.toString()} came into no block in time${why}`;
-      throw new ChainError('wallet_expired', text, { wallet, seqno: inFlight.seqno, exitCode: outcome.exitCode });
-    }
-    const transaction = await this.find(inFlight);
+    const transaction = this.transactionOf(await this.settle(inFlight), inFlight.seqno);
     if (transaction.outMessagesCount < messages.length) {
       const text = `${transaction.outMessagesCount} of ${messages.length} messages were sent`;
       throw new ChainError('wallet_incomplete', text, { wallet, lt: transaction.lt });
     }
     return transaction;
+  }
+
+  private transactionOf(outcome: Outcome, seqno: number): Transaction {
+    const wallet = this.address.toRawString();
+    switch (outcome.type) {
+      case 'ran':
+        return outcome.transaction;
+      case 'overtaken':
+        throw new ChainError('wallet_overtaken', `another user of the key of wallet ${wallet} took number ${seqno}`, { wallet, seqno });
+      case 'expired': {
+        const why = outcome.exitCode === undefined ? '' : `, refused with exit code ${outcome.exitCode}`;
+        const text = `message ${seqno} of wallet ${wallet} came into no block in time${why}`;
+        throw new ChainError('wallet_expired', text, { wallet, seqno, exitCode: outcome.exitCode });
+      }
+    }
   }
 
   private async sign(account: ChainAccount, messages: readonly OutgoingMessage[]): Promise<InFlight> {
@@ -177,7 +190,7 @@ export class SendingWallet {
 
   /** Hands the message in until it has run (or another one in its place has), or can never run any more. */
   private async settle(inFlight: InFlight): Promise<Outcome> {
-    const { client, wait = delay, pollMs = POLL_MS } = this.options;
+    const { client } = this.options;
     let exitCode: number | undefined;
     for (;;) {
       try {
@@ -187,22 +200,39 @@ export class SendingWallet {
         if (!(error instanceof ChainError)) throw error;
         exitCode = typeof error.data.exitCode === 'number' ? error.data.exitCode : exitCode;
       }
-      const account = await client.getAccount(this.address);
-      const isMoved = seqnoOf(account) > inFlight.seqno;
-      if (isMoved || account.atSec > inFlight.validUntilSec + CLOCK_MARGIN_SEC) {
+      const account = await this.read(() => client.getAccount(this.address));
+      const outcome = await this.outcomeOf(inFlight, account, exitCode);
+      if (outcome !== null) {
         rmSync(this.options.stateFile, { force: true });
-        return isMoved ? { type: 'moved' } : { type: 'expired', exitCode };
+        return outcome;
       }
-      await wait(pollMs);
+      await this.pause();
     }
   }
 
-  private async find(inFlight: InFlight): Promise<Transaction> {
-    const transactions = await this.options.client.transactionsOf(this.address, BigInt(inFlight.afterLt));
-    const own = transactions.find((transaction) => transaction.inMessage?.body.hash().toString('hex') === inFlight.bodyHash);
-    if (own !== undefined) return own;
-    const text = `another user of the key of wallet ${this.address.toString()} took number ${inFlight.seqno}`;
-    throw new ChainError('wallet_overtaken', text, { wallet: this.address.toRawString(), seqno: inFlight.seqno });
+  private async outcomeOf(inFlight: InFlight, account: ChainAccount, exitCode: number | undefined): Promise<Outcome | null> {
+    if (seqnoOf(account) > inFlight.seqno) {
+      const transactions = await this.read(() => this.options.client.transactionsOf(this.address, BigInt(inFlight.afterLt)));
+      const own = transactions.find((transaction) => transaction.inMessage?.body.hash().toString('hex') === inFlight.bodyHash);
+      return own === undefined ? { type: 'overtaken' } : { type: 'ran', transaction: own };
+    }
+    return account.atSec > inFlight.validUntilSec + CLOCK_MARGIN_SEC ? { type: 'expired', exitCode } : null;
+  }
+
+  /** While a message is in flight nothing may go on without knowing what became of it: a chain that cannot be read is waited for. */
+  private async read<T>(look: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await look();
+      } catch (error) {
+        if (!(error instanceof ChainError)) throw error;
+      }
+      await this.pause();
+    }
+  }
+
+  private async pause(): Promise<void> {
+    await (this.options.wait ?? delay)(this.options.pollMs ?? POLL_MS);
   }
 }
 
@@ -221,7 +251,7 @@ function readInFlight(path: string): InFlight | null {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    if (systemErrorCode(cause) === 'ENOENT') return null;
     throw new ConfigError('wallet_state_malformed', `${path} cannot be read`, { path }, { cause });
   }
   try {

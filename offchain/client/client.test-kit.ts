@@ -82,11 +82,8 @@ export function testRoot(): Promise<TrustRoot> {
 export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnder): Promise<TestGuest> {
   const sealing = await generateSealingKey();
   const receipt = generateSigner();
-  const keys = {
-    sealing: [{ suite: SEALING_SUITE, publicKey: toHex(sealing.publicKey) }],
-    receipt: toHex(receipt.publicKey),
-    notAfter: NOW + 86_400,
-  };
+  const entries: Offer['keys']['sealing'] = [{ suite: SEALING_SUITE, publicKey: toHex(sealing.publicKey) }];
+  const keys = { sealing: entries, receipt: toHex(receipt.publicKey), notAfter: NOW + 86_400 };
   const claims = encodeClaims({
     version: 1,
     role: 'worker',

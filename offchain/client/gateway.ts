@@ -57,6 +57,8 @@ async function* bodyOf(response: Response, signal: AbortSignal): AsyncGenerator<
   try {
     yield* response.body;
   } catch (error) {
+    // What says why has been written just now: it must reach the socket before that is cut.
+    await new Promise((resolve) => setImmediate(resolve));
     throw signal.aborted ? new TransportError('cut', 'the caller is gone') : error;
   }
 }

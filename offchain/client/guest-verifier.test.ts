@@ -1,7 +1,7 @@
 import { decodeBundle, encodeBundle, evidenceDigest } from '../attestation/evidence';
 import { intelRoot, makePki, platformOf, realQuote } from '../attestation/platform/forgery.test-kit';
 import { writeQuote } from '../attestation/platform/quote-writer';
-import { fromHex, toHex } from '../core/bytes';
+import { toHex } from '../core/bytes';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import { generateSealingKey } from '../sealing/keys';
 import {
@@ -210,7 +210,6 @@ test('passes over a guest that is refused and takes the next', async () => {
   const choosing = await client();
   const response = await choosing.fetch(CHAT_URL, chat('one'));
   expect(response.headers.get('cocoon-worker')).toBe(second.digest);
-  expect(fromHex(second.digest, 32)).toHaveLength(32);
   await choosing.close();
 });
 

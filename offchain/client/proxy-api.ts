@@ -127,10 +127,18 @@ export class ProxyApi {
   }
 
   private async call(call: Call, signal?: AbortSignal): Promise<Answer> {
-    const known = await this.connected();
-    if (known.connection.isOpen) return ask(known.connection, call, signal);
-    this.current = null;
-    return ask((await this.connected()).connection, call, signal);
+    const isKnown = this.current !== null;
+    const { connection } = await this.connected();
+    try {
+      return await ask(connection, call, signal);
+    } catch (error) {
+      const isLost = error instanceof ProxyError && error.code === 'proxy_unreachable';
+      if (!isLost || !isKnown || call.method !== 'GET') throw error;
+      // The connection may have been dead for a while, unnoticed. Asking twice changes nothing.
+      if (connection.isOpen) connection.close();
+      this.current = null;
+      return ask((await this.connected()).connection, call, signal);
+    }
   }
 
   private async json<S extends z.ZodType>(schema: S, call: Call): Promise<z.output<S>> {

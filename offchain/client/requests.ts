@@ -52,6 +52,8 @@ interface Search {
   readonly tried: Set<string>;
   readonly refusals: Map<string, Refusal>;
   failure: ClientError | null;
+  /** Whether the proxy was lost once already. */
+  hasReconnected: boolean;
 }
 
 /** Failures of one guest, behind which another may do better. */
@@ -88,7 +90,7 @@ export class Requests {
     const request = readRequest(prompt.body);
     if (prompt.body.length > MAX_RELAY_BODY / 2) throw new ClientError('body_too_large', `limit ${MAX_RELAY_BODY / 2} bytes`);
     await this.options.channel.ready();
-    const search: Search = { tried: new Set(), refusals: new Map(), failure: null };
+    const search: Search = { tried: new Set(), refusals: new Map(), failure: null, hasReconnected: false };
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       prompt.signal.throwIfAborted();
       const trusted = await this.choose(prompt, request, search);
@@ -98,7 +100,7 @@ export class Requests {
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
         search.failure = error;
-        if (!(await this.mayTryAgain(error, trusted, search.tried))) throw error;
+        if (!(await this.mayTryAgain(error, trusted, search))) throw error;
       }
     }
     if (search.failure !== null) throw search.failure;
@@ -223,7 +225,7 @@ export class Requests {
   }
 
   /** What a failure means for the rest of the request. Marks the guest as tried unless the failure was not its own. */
-  private async mayTryAgain(error: ClientError, { guest }: TrustedOffer, tried: Set<string>): Promise<boolean> {
+  private async mayTryAgain(error: ClientError, { guest }: TrustedOffer, search: Search): Promise<boolean> {
     const { channel } = this.options;
     switch (error.code) {
       case 'already_used':
@@ -241,10 +243,14 @@ export class Requests {
         // The offer may have changed since it was read.
         this.known = null;
         return error instanceof ProxyError;
+      case 'proxy_unreachable':
+        if (search.hasReconnected) return false;
+        search.hasReconnected = true;
+        return true;
       default:
         if (!PASSING_CODES.has(error.code)) return false;
         this.known = null;
-        tried.add(guest.digest);
+        search.tried.add(guest.digest);
         return true;
     }
   }

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { CocoonError, codeOf, MalformedError, messageOf, PeerError } from './errors';
 
 describe('an error', () => {
@@ -14,7 +15,9 @@ describe('an error', () => {
     [Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }), 'ECONNREFUSED', 'refused'],
     [Object.assign(new Error('numbered'), { code: 7 }), 'unknown', 'numbered'],
     [new TypeError('a defect'), 'unknown', 'a defect'],
+    [runInNewContext("Object.assign(new Error('elsewhere'), { code: 'EELSE' })"), 'EELSE', 'elsewhere'],
     ['a text', 'unknown', 'a text'],
+    [null, 'unknown', 'null'],
     [undefined, 'unknown', 'undefined'],
   ])('of any kind has a code and a message: %s', (thrown, code, message) => {
     expect(codeOf(thrown)).toBe(code);

@@ -36,12 +36,15 @@ export class PeerError extends CocoonError {}
 
 /** The message of anything that was thrown, for a log field or a line to a person. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return hasFields(error) && typeof error.message === 'string' ? error.message : String(error);
 }
 
 /** The stable code of anything that was thrown; `unknown` for what is not ours. */
 export function codeOf(error: unknown): string {
-  if (error instanceof CocoonError) return error.code;
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return 'unknown';
+  return hasFields(error) && typeof error.code === 'string' ? error.code : 'unknown';
+}
+
+/** Not `instanceof Error`: errors of another realm (a VM context, a test runner's own modules) are errors, too. */
+function hasFields(error: unknown): error is { readonly code?: unknown; readonly message?: unknown } {
+  return typeof error === 'object' && error !== null;
 }

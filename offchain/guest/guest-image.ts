@@ -29,7 +29,7 @@ export function guestFiles(): GuestFiles {
   const extension = extname(__filename);
   const files = GUEST_ROOMS.flatMap((room) => filesUnder(join(folder, 'offchain', room)))
     .map((file) => relative(folder, file).split(sep).join('/'))
-    .filter((path) => path.endsWith(extension) && !path.endsWith(`.test${extension}`));
+    .filter((path) => path.endsWith(extension) && !/\.test[.-]/.test(path));
   return { folder, paths: [`${STATEMENTS}${extension}`, ...files] };
 }
 

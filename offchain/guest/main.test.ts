@@ -9,8 +9,8 @@ import { controlSocketPath, getControl } from '../runtime/control';
 import { type Connection, readAll } from '../transport/exchange';
 import { connectionOver } from '../transport/session';
 import { dialLocal } from '../transport/tls';
-import { NOW_SEC, OWNER, ROOT } from './guest-fixture';
-import { ScriptedEngine } from './scripted-engine-fixture';
+import { NOW_SEC, OWNER, ROOT } from './guest.test-kit';
+import { ScriptedEngine } from './scripted-engine.test-kit';
 
 describe('the guest process', () => {
   let folder: string;

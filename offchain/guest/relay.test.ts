@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { cost, RECEIPT_STATUS } from '../../wrappers/statements';
-import { CHAT, GuestRig, NOW_SEC, openAnswer, PRICES, type Sealed } from './guest-fixture';
-import { ScriptedEngine } from './scripted-engine-fixture';
+import { CHAT, GuestRig, NOW_SEC, openAnswer, PRICES, type Sealed } from './guest.test-kit';
+import { ScriptedEngine } from './scripted-engine.test-kit';
 
 const request = (content: string, more: object = {}) => ({ model: 'scripted', messages: [{ role: 'user', content }], ...more });
 const streamed = (content: string, more: object = {}) => request(content, { stream: true, ...more });
@@ -117,6 +117,11 @@ describe('sealed requests', () => {
         expect(receipt.receipt).toMatchObject({ usage: NOTHING_USED, status: RECEIPT_STATUS.failed });
       }
     });
+  });
+
+  it('that the engine answers with no completion cost nothing', async () => {
+    const { receipt } = await rig.ask(request('garbage'));
+    expect(receipt.receipt).toMatchObject({ usage: NOTHING_USED, status: RECEIPT_STATUS.failed });
   });
 
   describe('that end early', () => {

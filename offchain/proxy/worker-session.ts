@@ -3,7 +3,7 @@ import { Address } from '@ton/core';
 import type { Logger } from 'pino';
 import { type Prices, packAuthorisation, packChallenge, packReceipt, statementHash } from '../../wrappers/statements';
 import type { EvidencePolicy } from '../attestation/policy';
-import { failedChecks, type Report } from '../attestation/report';
+import { failedChecks } from '../attestation/report';
 import { type AllowlistView, type BlockLookup, verifyEvidence } from '../attestation/verify-evidence';
 import { offerPrices } from '../billing/prices';
 import { WorkerContract } from '../chain/contracts';
@@ -49,7 +49,7 @@ type GuestInfo = NonNullable<WorkerInfo['guest']>;
 /** A guest whose evidence was verified here, with the prices that were offered for it lately. */
 interface VerifiedGuest {
   readonly info: GuestInfo;
-  readonly report: Report;
+  readonly imageHash: string;
   readonly expiresAtSec: number;
 }
 
@@ -65,6 +65,7 @@ export class WorkerSession {
   readonly stats = new WorkerStats();
   private running = 0;
   private delivered = 0n;
+  private refreshing: Promise<void> | null = null;
 
   constructor(
     readonly connection: Connection,
@@ -102,8 +103,15 @@ export class WorkerSession {
     return guest !== undefined && this.parts.clock.nowSec() < guest.expiresAtSec ? guest : null;
   }
 
-  /** Asks the worker what it has, verifies what is new, exchanges receipts and vouchers. */
-  async refresh(): Promise<void> {
+  /** Asks the worker what it has, verifies what is new, exchanges receipts and vouchers. One round at a time. */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.refreshNow().finally(() => {
+      this.refreshing = null;
+    });
+    return this.refreshing;
+  }
+
+  private async refreshNow(): Promise<void> {
     const info = readJson(workerInfo, await this.get('/v1/worker', MAX_JSON));
     this.workerInfo = info;
     const digest = info.guest?.keys.evidence;
@@ -197,7 +205,7 @@ export class WorkerSession {
       return;
     }
     await this.challenge(fromHex(guest.keys.receipt, 32));
-    this.guests.set(digest, { info: guest, report: verdict.report, expiresAtSec: verdict.expiresAtSec });
+    this.guests.set(digest, { info: guest, imageHash: verdict.imageHash, expiresAtSec: verdict.expiresAtSec });
     parts.log.info({ evidence: digest, model: guest.model.name, simulated: verdict.report.simulated }, 'evidence of a worker verified');
   }
 
@@ -205,9 +213,7 @@ export class WorkerSession {
   private async isStillListed(guest: VerifiedGuest): Promise<boolean> {
     try {
       const model = await this.parts.allowlist.model(guest.info.model.hash);
-      const image = guest.report.checks.find((check) => check.name === 'image-listed')?.actual;
-      const listed = image == null ? null : await this.parts.allowlist.image(image);
-      return listed !== null && model !== null;
+      return model !== null && (await this.parts.allowlist.image(guest.imageHash)) !== null;
     } catch {
       return false;
     }

@@ -1,10 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { dirname, join, relative, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { CocoonError, ConfigError, codeOf, messageOf } from '../core/errors';
+import { systemErrorCode } from './system-error';
 
 /** What /healthz says. `ok` answers 200; the others 503. `details` are values that are safe to log. */
 export interface Health {
@@ -38,11 +40,15 @@ export const SOCKET_PATH_LIMIT = 103;
 /** How long a process that holds the socket has to answer before it is taken for hung, and still for alive. */
 const PROBE_TIMEOUT_MS = 2000;
 
+/** Several times what a probe can take. */
+const MUTEX_LIMIT_MS = 10_000;
+const MUTEX_PAUSE_MS = 10;
+
 /**
  * Serves GET /healthz and GET /metrics on `control.sock` in the state folder. The socket is also the folder's lock: while another
  * process answers on it this one is refused; the socket of a killed process is replaced.
  *
- * @throws already_running, socket_path_too_long
+ * @throws ConfigError already_running, socket_path_too_long, socket_path_taken
  */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const socketPath = controlSocketPath(options.stateFolder);
@@ -120,7 +126,9 @@ async function runCommand(
 ): Promise<void> {
   const json = (status: number, value: unknown) => reply(status, 'application/json', `${JSON.stringify(value)}\n`);
   try {
-    const command = options.commands()[(req.url ?? '/').slice(1)];
+    const name = (req.url ?? '/').slice(1);
+    const commands = options.commands();
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined) return void json(404, { code: 'no_such_command', message: `${options.name} has no such command now` });
     const parts: Buffer[] = [];
     let size = 0;
@@ -168,17 +176,46 @@ export class ControlError extends CocoonError {}
 const inputSchema = z.record(z.string(), z.unknown());
 const failureSchema = z.object({ code: z.string(), message: z.string() });
 
+/** Several processes can want the folder at once, after one was killed: looking whether its socket is stale and replacing it is one step. */
 async function listenAsOnly(server: Server, path: string, name: string): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
+  if (process.platform === 'win32') return listenOnPipe(server, path, name);
+  const mutex = join(dirname(path), 'starting');
+  await lockFolder(mutex);
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found !== undefined) {
+      if (!found.isSocket()) throw new ConfigError('socket_path_taken', `${path} is not a socket: move it away`, { path });
+      if (await isAnswering(path)) throw alreadyRunning(path, name);
+      rmSync(path);
+    }
+    await listen(server, path);
+    chmodSync(path, 0o600);
+  } finally {
+    rmdirSync(mutex);
+  }
+}
+
+/** Windows removes a pipe with its process: there is none that is stale. */
+async function listenOnPipe(server: Server, path: string, name: string): Promise<void> {
+  try {
+    await listen(server, path);
+  } catch (error) {
+    throw systemErrorCode(error) === 'EADDRINUSE' ? alreadyRunning(path, name) : error;
+  }
+}
+
+/** A folder can be made by one process only. One that is older than anything that is done under it was left by a killed process. */
+async function lockFolder(path: string): Promise<void> {
+  for (;;) {
     try {
-      await listen(server, path);
-      if (process.platform !== 'win32') chmodSync(path, 0o600);
+      mkdirSync(path);
       return;
     } catch (error) {
-      if (codeOf(error) !== 'EADDRINUSE') throw error;
-      if (attempt === 3 || (await isAnswering(path))) throw alreadyRunning(path, name);
-      await setAsideStale(path, name);
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
     }
+    const madeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+    if (madeMs !== undefined && Date.now() - madeMs > MUTEX_LIMIT_MS) rmSync(path, { recursive: true, force: true });
+    else await delay(MUTEX_PAUSE_MS);
   }
 }
 
@@ -198,28 +235,8 @@ async function isAnswering(path: string): Promise<boolean> {
     await getControl(path, '/healthz');
     return true;
   } catch (error) {
-    return codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT';
+    return !['ECONNREFUSED', 'ENOENT'].includes(systemErrorCode(error) ?? '');
   }
-}
-
-/**
- * Two processes can find the same stale socket at once, and the slower must not remove what the faster has put in its place:
- * so it is renamed, asked once more under its new name, and put back if it turns out to be alive.
- */
-async function setAsideStale(path: string, name: string): Promise<void> {
-  // No longer than the name it replaces: the path may be at its limit already.
-  const aside = join(dirname(path), `stale.${randomBytes(3).toString('hex')}`);
-  try {
-    renameSync(path, aside);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  if (await isAnswering(aside)) {
-    if (!existsSync(path)) renameSync(aside, path);
-    throw alreadyRunning(path, name);
-  }
-  rmSync(aside, { force: true });
 }
 
 function alreadyRunning(path: string, name: string): ConfigError {

@@ -19,7 +19,7 @@ import {
   pieces,
   sealChunk,
   type Wire,
-} from './sealing-fixture';
+} from './sealing.test-kit';
 
 let pair: Pair;
 let asked: Asked;

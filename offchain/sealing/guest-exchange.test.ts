@@ -5,7 +5,7 @@ import { GuestOpener } from './guest-exchange';
 import { RequestSecret, sealHash } from './keys';
 import { padRequest } from './padding';
 import type { GuestRequest } from './relay-body';
-import { type Asked, ask, authorise, flip, hashOf, makePair, NOW_SEC, type Pair, REQUEST_HEAD, USAGE } from './sealing-fixture';
+import { type Asked, ask, authorise, flip, hashOf, makePair, NOW_SEC, type Pair, REQUEST_HEAD, USAGE } from './sealing.test-kit';
 
 let pair: Pair;
 let asked: Asked;

@@ -1,7 +1,7 @@
 import { concat, toBigEndian } from '../core/bytes';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { ResponseInspector } from './response-inspector';
-import { type Asked, answer, ask, flip, join, makePair, type Pair, type Wire } from './sealing-fixture';
+import { type Asked, answer, ask, flip, join, makePair, type Pair, type Wire } from './sealing.test-kit';
 
 let pair: Pair;
 let asked: Asked;

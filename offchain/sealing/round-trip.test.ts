@@ -19,7 +19,7 @@ import {
   REQUEST_HEAD,
   RESPONSE_HEAD,
   USAGE,
-} from './sealing-fixture';
+} from './sealing.test-kit';
 
 let pair: Pair;
 beforeAll(async () => {

@@ -6,12 +6,12 @@ import { nodeCrypto, signerFromSeed } from '../runtime/node-crypto';
 import { ClientExchange, type VerifiedGuest } from './client-session';
 import { encodeRequestContent } from './content';
 import { type GuestKeySet, GuestOpener } from './guest-exchange';
-import { exportSecret } from './hpke-reference';
+import { exportSecret } from './hpke.test-kit';
 import { chunkNonce, encapsulate, RequestSecret, type SealingKey, sealHash } from './keys';
 import { encodeOpening } from './opening';
 import { padChunk, padRequest } from './padding';
 import { decodeGuestRequest, encodeGuestRequest } from './relay-body';
-import { hashOf, NOW_SEC, openAll, pieces, REQUEST_HEAD, RESPONSE_HEAD, USAGE } from './sealing-fixture';
+import { hashOf, NOW_SEC, openAll, pieces, REQUEST_HEAD, RESPONSE_HEAD, USAGE } from './sealing.test-kit';
 import vectors from './vectors.json';
 
 const info = async (claims: Uint8Array) => concat(utf8('cocoon/1'), Uint8Array.of(1), await nodeCrypto.sha256(claims));

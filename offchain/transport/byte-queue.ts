@@ -1,4 +1,4 @@
-/** Bytes on their way from one who writes to one who reads: the writer waits while too much is unread. One reader. */
+/** Bytes on their way from one who writes to one who reads: the writer waits while too much is unread. One reader, one writer. */
 export class ByteQueue implements AsyncIterable<Uint8Array> {
   private readonly waiting: Uint8Array[] = [];
   private size = 0;
@@ -43,24 +43,30 @@ export class ByteQueue implements AsyncIterable<Uint8Array> {
     this.wakeReader?.();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    try {
-      for (;;) {
-        const bytes = this.waiting.shift();
-        if (bytes !== undefined) {
-          this.size -= bytes.length;
-          this.wakeWriter?.();
-          yield bytes;
-        } else if (this.isAbandoned || this.state.type === 'ended') return;
-        else if (this.state.type === 'failed') throw this.state.error;
-        else {
-          await new Promise<void>((resolve) => {
-            this.wakeReader = resolve;
-          });
-        }
+  /** Not a generator: giving up one that was never begun would not abandon the queue, and its writer would wait for ever. */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return {
+      next: () => this.next(),
+      return: async () => {
+        this.abandon();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  private async next(): Promise<IteratorResult<Uint8Array>> {
+    for (;;) {
+      const bytes = this.waiting.shift();
+      if (bytes !== undefined) {
+        this.size -= bytes.length;
+        this.wakeWriter?.();
+        return { done: false, value: bytes };
       }
-    } finally {
-      this.abandon();
+      if (this.isAbandoned || this.state.type === 'ended') return { done: true, value: undefined };
+      if (this.state.type === 'failed') throw this.state.error;
+      await new Promise<void>((resolve) => {
+        this.wakeReader = resolve;
+      });
     }
   }
 

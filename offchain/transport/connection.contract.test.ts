@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { PeerError } from '../core/errors';
 import { type Answer, once as chunkOf, type Handler, type IncomingCall, readAll } from './exchange';
 import type { ServeOptions } from './server';
-import { type Link, WAYS, type Way } from './ways-to-connect';
+import { type Link, WAYS, type Way } from './ways-to-connect.test-kit';
 
 const MiB = 1024 * 1024;
 const text = async (answer: Answer): Promise<string> => Buffer.from(await readAll(answer.body, MiB)).toString();
@@ -108,7 +108,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('a call over %s', (_n
   });
 
   it('makes the answering end wait for a reader that does not read, and go on when it does', async () => {
-    const parts = 1024;
+    const parts = 512;
     let produced = 0;
     async function* endless() {
       for (; produced < parts; produced++) yield new Uint8Array(64 * 1024);

@@ -1,5 +1,7 @@
+import { StatementError } from '../../wrappers/statements';
 import { codeOf, MalformedError } from '../core/errors';
 import { CallError, errorJson } from '../protocol/json';
+import { SealingError } from '../sealing/errors';
 import { type Answer, type Handler, type Headers, type IncomingCall, once } from './exchange';
 
 /** One route: `path` may end in `/:name`, which is handed over as `parameter`. */
@@ -21,8 +23,10 @@ export function routes(list: readonly Route[], headers: Headers = {}): Handler {
 }
 
 async function answerOf(list: readonly Route[], call: IncomingCall): Promise<Answer> {
-  const url = new URL(call.path, 'http://cocoon');
   try {
+    // Put together, not resolved: a path that begins with "//" would name another host.
+    const url = URL.canParse(`http://cocoon${call.path}`) ? new URL(`http://cocoon${call.path}`) : null;
+    if (url === null) throw new CallError('not_found', 'no such path here');
     for (const route of list) {
       if (route.method !== call.method) continue;
       const parameter = match(route.path, url.pathname);
@@ -43,7 +47,7 @@ export function errorAnswer(error: unknown): Answer {
 
 function toCallError(error: unknown): CallError | null {
   if (error instanceof CallError) return error;
-  const isMalformed = error instanceof MalformedError || (error instanceof Error && error.name === 'StatementError');
+  const isMalformed = error instanceof MalformedError || error instanceof SealingError || error instanceof StatementError;
   return isMalformed ? new CallError('bad_request', `the call is malformed (${codeOf(error)})`) : null;
 }
 

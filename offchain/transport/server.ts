@@ -157,6 +157,7 @@ async function send(
   progress: { ended: boolean },
 ): Promise<void> {
   const iterator = result.body[Symbol.asyncIterator]();
+  let isRead = false;
   try {
     if (gone.aborted) return;
     response.writeHead(result.status, { ...result.headers });
@@ -166,6 +167,7 @@ async function send(
       if (gone.aborted) return;
       if (!write(response, next.value) && !(await drained(response, gone, stallMsOf(options)))) return cut(response);
     }
+    isRead = true;
     progress.ended = true;
     response.end();
   } catch (error) {
@@ -173,7 +175,7 @@ async function send(
     if (!(error instanceof CocoonError)) options.onError?.(error);
     cut(response);
   } finally {
-    await iterator.return?.();
+    if (!isRead) await iterator.return?.();
   }
 }
 

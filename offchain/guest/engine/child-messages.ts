@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** What an engine process tells its parent: one JSON object per line on its standard output. */
-export const childMessageSchema = z.discriminatedUnion('event', [
+const childMessageSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('progress'), progress: z.number().min(0).max(1), note: z.string() }),
   z.object({ event: z.literal('listening'), port: z.int().min(1).max(65535) }),
   z.object({ event: z.literal('failed'), reason: z.string() }),

@@ -15,7 +15,7 @@ import { countWithEngine, probeEngine, requireHealthy } from './engine-probe';
 import { EngineProcess } from './engine-process';
 
 /** Constant text and fields; never a word of a prompt or an answer. */
-export type EngineLog = (level: 'info' | 'warn', message: string, fields: Readonly<Record<string, string | number | null>>) => void;
+type EngineLog = (level: 'info' | 'warn', message: string, fields: Readonly<Record<string, string | number | null>>) => void;
 
 export interface SupervisedEngineOptions {
   readonly identity: Engine['identity'];

@@ -4,9 +4,10 @@ import { Cell } from '@ton/core';
 import { Gauge } from 'prom-client';
 import { z } from 'zod';
 import { mainnetPrices } from '../../../wrappers/chain-config';
-import { ConfigError, codeOf } from '../../core/errors';
+import { ConfigError } from '../../core/errors';
 import { processConfigShape } from '../../runtime/config';
 import { runProcess } from '../../runtime/lifecycle';
+import { systemErrorCode } from '../../runtime/system-error';
 import { LocalChain } from './chain';
 import { createChainServer } from './http-server';
 import { sandboxConfig } from './sandbox-config';
@@ -57,7 +58,7 @@ runProcess({
 function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((done, fail) => {
     server.once('error', (error) => {
-      const reason = codeOf(error) === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${codeOf(error)})`;
+      const reason = systemErrorCode(error) === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${systemErrorCode(error)})`;
       fail(new ConfigError('port_unusable', `port ${port} on ${host} ${reason}`, { host, port }, { cause: error }));
     });
     server.listen(port, host, () => {

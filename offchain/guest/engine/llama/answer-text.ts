@@ -1,21 +1,14 @@
-import type { NativeModel } from './native-addon';
-
-const REPLACEMENT = '\ufffd';
-/** A character needs at most four tokens of one byte each; what is still broken then is broken for good. */
-const MAX_BROKEN_TOKENS = 4;
-/** Tokens before the new ones that decide how these are spelt, such as whether a space leads. */
-const CONTEXT_TOKENS = 4;
+import { type TokenList, tokenBytes } from './token-bytes';
 
 /** Turns tokens into text as they come: whole characters only, and nothing from a stop string on. */
 export class AnswerText {
-  private context: number[] = [];
-  private pending: number[] = [];
+  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  private readonly holdBack: number;
   private held = '';
   private stopped = false;
-  private readonly holdBack: number;
 
   constructor(
-    private readonly model: Pick<NativeModel, 'detokenize'>,
+    private readonly tokens: TokenList,
     private readonly stops: readonly string[],
   ) {
     this.holdBack = Math.max(0, ...stops.map((stop) => stop.length - 1));
@@ -28,30 +21,16 @@ export class AnswerText {
 
   /** Text that is certain after one more token, often empty. */
   push(token: number): string {
-    if (this.stopped) return '';
-    this.pending.push(token);
-    const text = this.pendingText();
-    if (text.endsWith(REPLACEMENT) && this.pending.length < MAX_BROKEN_TOKENS) return '';
-    this.context = [...this.context, ...this.pending].slice(-CONTEXT_TOKENS);
-    this.pending = [];
-    return this.release(text, this.holdBack);
+    return this.release(this.decoder.decode(tokenBytes(this.tokens, token), { stream: true }), this.holdBack);
   }
 
-  /** What was held back, at the end of the answer. */
+  /** What was held back, at the end of the answer. Bytes that never became a character show as U+FFFD. */
   end(): string {
-    if (this.stopped) return '';
-    const rest = this.pending.length === 0 ? '' : this.pendingText();
-    this.pending = [];
-    return this.release(rest, 0);
-  }
-
-  private pendingText(): string {
-    const before = this.model.detokenize(Uint32Array.from(this.context));
-    const all = this.model.detokenize(Uint32Array.from([...this.context, ...this.pending]));
-    return all.slice(before.length);
+    return this.release(this.decoder.decode(), 0);
   }
 
   private release(text: string, holdBack: number): string {
+    if (this.stopped) return '';
     this.held += text;
     const cuts = this.stops.map((stop) => this.held.indexOf(stop)).filter((at) => at >= 0);
     if (cuts.length > 0) {

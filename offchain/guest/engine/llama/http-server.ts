@@ -12,7 +12,7 @@ import type { LoadedModel } from './model';
 import type { Scheduler } from './scheduler';
 
 /** Larger than any context that a processor can read in reasonable time. */
-export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 /** Status of each error that is the caller's to mend; others are 500. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -165,7 +165,7 @@ class CompletionRun {
   /** null once, when the prompt has its place; then pieces of text, none of them empty. */
   async *pieces(): AsyncGenerator<string | null> {
     const { prompt, maxTokens, sampling, grammar, stops, cacheSalt } = this.parsed;
-    const text = new AnswerText(this.model.native, stops);
+    const text = new AnswerText(this.model.facts.tokens, stops);
     const generation = this.scheduler.submit({ prompt, maxTokens, sampling, grammar, cacheSalt, signal: this.abort.signal });
     for await (const event of generation) {
       switch (event.tag) {

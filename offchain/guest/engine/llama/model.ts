@@ -2,12 +2,14 @@ import { z } from 'zod';
 import { EngineError } from '../engine';
 import { readGgufMetadata } from './gguf-metadata';
 import type { NativeAddon, NativeModel, NativeTemplate } from './native-addon';
+import { TOKEN_TYPE, type TokenList } from './token-bytes';
 
 /** What the metadata of a model file says, as far as it is used. */
 export interface ModelFacts {
   readonly name: string;
   readonly trainedContext: number;
   readonly chatTemplate: string | null;
+  readonly tokens: TokenList;
   readonly bosToken: string;
   readonly eosToken: string;
   /** Texts of the tokens that frame messages, and that no message may contain as tokens. */
@@ -23,8 +25,8 @@ export interface ModelFacts {
   readonly cacheBytesPerToken: number;
 }
 
-/** Source: llama.cpp, llama_token_type: unknown 2, control 3. */
-const CONTROL_TYPES: readonly unknown[] = [2, 3];
+/** Types whose text must not become a token when a message spells it. */
+const CONTROL_TYPES: readonly unknown[] = [TOKEN_TYPE.unknown, TOKEN_TYPE.control];
 const HALF_BYTES = 2;
 
 const text = z.string();
@@ -43,9 +45,12 @@ export function readModelFacts(path: string, fallbackName: string): ModelFacts {
   };
   const architecture = read('general.architecture', text);
   if (architecture === null) throw new EngineError('bad_model_file', 'model file names no architecture');
-  const tokens = read('tokenizer.ggml.tokens', texts) ?? [];
-  const types = read('tokenizer.ggml.token_type', counts) ?? [];
-  const tokenText = (key: string) => tokens[read(key, count) ?? -1] ?? '';
+  const tokens: TokenList = {
+    kind: read('tokenizer.ggml.model', text) ?? '',
+    texts: read('tokenizer.ggml.tokens', texts) ?? [],
+    types: read('tokenizer.ggml.token_type', counts) ?? [],
+  };
+  const tokenText = (key: string) => tokens.texts[read(key, count) ?? -1] ?? '';
   const heads = read(`${architecture}.attention.head_count`, countOrLargest) ?? 0;
   const cacheHeads = read(`${architecture}.attention.head_count_kv`, countOrLargest) ?? heads;
   const headWidth = heads === 0 ? 0 : (read(`${architecture}.embedding_length`, count) ?? 0) / heads;
@@ -55,9 +60,10 @@ export function readModelFacts(path: string, fallbackName: string): ModelFacts {
     name: read('general.name', text) || fallbackName,
     trainedContext: read(`${architecture}.context_length`, count) ?? 0,
     chatTemplate: read('tokenizer.chat_template', text),
+    tokens,
     bosToken: tokenText('tokenizer.ggml.bos_token_id'),
     eosToken: tokenText('tokenizer.ggml.eos_token_id'),
-    controlTokens: tokens.filter((token, id) => token.length > 0 && CONTROL_TYPES.includes(types[id])),
+    controlTokens: tokens.texts.filter((token, id) => token.length > 0 && CONTROL_TYPES.includes(tokens.types[id])),
     sampling: {
       temperature: read('general.sampling.temp', z.number()),
       topP: read('general.sampling.top_p', z.number()),

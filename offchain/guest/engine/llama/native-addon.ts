@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { messageOf } from '../../../core/errors';
 import { EngineError } from '../engine';
 
 /**
@@ -28,7 +29,7 @@ export interface NativeAddon {
   init(): Promise<void>;
 }
 
-export interface NativeModelOptions {
+interface NativeModelOptions {
   readonly addonExports: NativeAddon;
   readonly gpuLayers: number;
   readonly useMmap: boolean;
@@ -40,14 +41,12 @@ export interface NativeModel {
   init(): Promise<boolean>;
   /** With `special`, text that spells a control token becomes that token. */
   tokenize(text: string, special: boolean): Uint32Array;
-  /** Control tokens become nothing; bytes that are not UTF-8 become U+FFFD. */
-  detokenize(tokens: Uint32Array): string;
   isEogToken(token: number): boolean;
   tokenBos(): number;
   shouldPrependBosToken(): boolean;
 }
 
-export interface NativeContextOptions {
+interface NativeContextOptions {
   /** Tokens of all sequences together. */
   readonly contextSize: number;
   readonly batchSize: number;
@@ -98,7 +97,7 @@ export interface NativeTemplate {
   render(variables: Readonly<Record<string, unknown>>): string;
 }
 
-export interface NativeGrammar {
+interface NativeGrammar {
   /** Whether the whole of `text` follows the grammar. */
   isTextCompatible(text: string): boolean;
 }
@@ -152,9 +151,10 @@ export async function loadNativeAddon(onLog: (level: number, text: string) => vo
     await addon.init();
     return addon;
   } catch (cause) {
+    const [reason] = messageOf(cause).split('\n');
     throw new EngineError(
       'no_embedded_engine',
-      `@node-llama-cpp/${name} does not load; install it, or name a running engine with --engine URL`,
+      `@node-llama-cpp/${name} does not load; install it, or name a running engine with --engine URL (${reason})`,
       {},
       { cause },
     );

@@ -28,6 +28,10 @@ export const TOPICS: readonly Topic[] = [
       'What are you?',
       'Are you a large language model?',
       'Introduce yourself.',
+      'What is your name?',
+      'Who am I talking to?',
+      'Which model answers me?',
+      'Are you ChatGPT?',
     ],
     answer:
       'I am cocoon-demo, the built-in demonstration model: less than half a million parameters, trained on a page of text about Cocoon. I know nothing else, but I run anywhere.',
@@ -165,8 +169,13 @@ export const TOPICS: readonly Topic[] = [
       'Who can read my prompt?',
       'Is my prompt private?',
       'Can anybody see my prompt?',
+      'Can the proxy read my prompt?',
       'Are my prompts private?',
       'Who can see my data?',
+      'What does the worker see?',
+      'What does the host see?',
+      'Does the proxy see my text?',
+      'Can the owner of the machine spy on me?',
     ],
     answer:
       'Only you and the attested guest can read it. The proxy and the worker carry ciphertext. They do see padded sizes, times and model names, and we say so.',
@@ -208,12 +217,28 @@ export const TOPICS: readonly Topic[] = [
       'A channel is a contract of your own on TON. Your deposit lies in it, vouchers move coins out of it, and after a fixed delay you take the rest back without help from anybody.',
   },
   {
-    questions: ['How do I pay?', 'How do payments work?', 'How does payment work?', 'How do clients pay?'],
+    questions: [
+      'How do I pay?',
+      'How do payments work?',
+      'How does payment work?',
+      'How do clients pay?',
+      'How do I fund my channel?',
+      'Can I pay by card?',
+    ],
     answer:
       'Your client opens a channel with a deposit in Toncoin. Each answer ends in a receipt, your client signs a voucher for it, and the proxy charges the channel now and then. No account, no invoice.',
   },
   {
-    questions: ['What does it cost?', 'How much does it cost?', 'What is the price?', 'How are prices set?', 'What are the prices?'],
+    questions: [
+      'What does it cost?',
+      'How much does it cost?',
+      'What is the price?',
+      'How are prices set?',
+      'What are the prices?',
+      'What does an answer cost?',
+      'Is it expensive?',
+      'How much is a token?',
+    ],
     answer:
       'Prices are in nanoTON per million tokens, one for the prompt, a cheaper one for cached prompt tokens, one for the answer. Workers set theirs, the proxy adds its fee, and you see the price first.',
   },
@@ -223,7 +248,15 @@ export const TOPICS: readonly Topic[] = [
       'No. Every request carries a cap that you signed, every receipt is checked, and the deposit lies in your own contract. Even with the proxy dead, each unspent nano comes back to you.',
   },
   {
-    questions: ['How do I withdraw?', 'How do I get my deposit back?', 'How do withdrawals work?', 'How can I get my money back?'],
+    questions: [
+      'How do I withdraw?',
+      'How do I get my deposit back?',
+      'How do withdrawals work?',
+      'How can I get my money back?',
+      'How do I take my coins out?',
+      'Can I withdraw my deposit?',
+      'How do I close my channel?',
+    ],
     answer:
       'Announce the withdrawal, wait for the fixed delay, then collect the rest of the channel. On the local network the delay is one hour of block time. Nobody has to agree.',
   },
@@ -281,6 +314,8 @@ export const TOPICS: readonly Topic[] = [
       'Is the API compatible with OpenAI?',
       'How do I connect my app?',
       'Which API do you use?',
+      'Does it work with the openai package?',
+      'Which URL do I use?',
       'How do I call the API?',
       'Which port is the client on?',
     ],
@@ -308,7 +343,14 @@ export const TOPICS: readonly Topic[] = [
       'On the local network one runs already. For the real one you need a processor with TDX, a GPU in confidential mode, an image on the allowlist and an owner wallet. Anyone may join.',
   },
   {
-    questions: ['Do I need a GPU?', 'Can I run without a GPU?', 'Is a GPU required?', 'What hardware do I need?'],
+    questions: [
+      'Do I need a GPU?',
+      'Can I run without a GPU?',
+      'Is a GPU required?',
+      'Does it run on a laptop?',
+      'Does this need a graphics card?',
+      'What hardware do I need?',
+    ],
     answer:
       'Not to try it. I run on one thread of any processor, and so does a small GGUF model. A GPU matters when you want to serve large models to others.',
   },

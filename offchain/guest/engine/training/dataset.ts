@@ -21,31 +21,24 @@ export function corpusVocabulary(size: number): Vocabulary {
   return trainVocabulary(`${known.join('')}${FALLBACK_ANSWER}\n${foreignQuestions().join('\n')}\nuser\nassistant\n`, size);
 }
 
-const OPENINGS = [
-  '',
-  '',
-  '',
-  'Please tell me: ',
-  'please ',
-  'So, ',
-  'Can you tell me ',
-  'I want to know ',
-  'Hi! ',
-  'ok ',
-  'Question: ',
-  'could you explain ',
-];
-const ENDINGS = ['', '', '', ' please', ' in Cocoon', ' here', ' Thanks', ' for me', '??', ' exactly', ' in short', ' in one sentence'];
+const OPENINGS = (
+  '|||Please tell me: |please |So, |so |and |Can you tell me |I want to know |Hi! |ok |Question: |could you explain |tell me |tell me about |explain |' +
+  'do you know |I wonder |say, |hey, |just curious: |one more thing: |what about this: '
+).split('|');
+const ENDINGS =
+  '||| please| in Cocoon| here| Thanks| for me|??| exactly| in short| in one sentence| in this network| then| really| again| at all| for this| of yours| anyway'.split(
+    '|',
+  );
+const FILLERS = 'actually really exactly just even now also ever all my one any your or'.split(' ');
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 
-/** The same question as another person would type it: a word missing, a polite opening, no capital letters, a slip of the finger. */
-export function rephrase(question: string, random: Random): string {
+/** The same question as another person would type it: a word missing or too many, a polite opening, no capital letters, a slip of the finger. */
+function rephrase(question: string, random: Random): string {
   let text = question.replace(/[?.!]$/, '');
   const words = text.split(' ');
-  if (words.length > 3 && random.uniform() < 0.35) {
-    words.splice(random.below(words.length - 1), 1);
-    text = words.join(' ');
-  }
+  if (words.length > 3 && random.uniform() < 0.35) words.splice(random.below(words.length - 1), 1);
+  if (words.length > 2 && random.uniform() < 0.2) words.splice(1 + random.below(words.length - 1), 0, random.pick(FILLERS));
+  text = words.join(' ');
   text = random.pick(OPENINGS) + text + random.pick(ENDINGS);
   if (random.uniform() < 0.5) text += random.pick(['?', '.', '!']);
   if (random.uniform() < 0.4) text = text.toLowerCase();
@@ -56,7 +49,7 @@ export function rephrase(question: string, random: Random): string {
   return text;
 }
 
-const REPHRASINGS_OF_KNOWN = 40;
+const REPHRASINGS_OF_KNOWN = 80;
 const REPHRASINGS_OF_FOREIGN = 2;
 const NONSENSE_LINES = 12_000;
 

@@ -1,3 +1,4 @@
+import { TOKEN_TYPE } from '../llama/token-bytes';
 import { CHAT_TEMPLATE } from './chat-format';
 import { encodeGguf, type GgufTensor, type GgufValue } from './gguf-writer';
 import type { Matrix } from './matrix';
@@ -6,10 +7,8 @@ import type { Shape } from './shape';
 import { SPECIAL_TOKENS, type SpecialToken, type Vocabulary } from './tokenizer';
 
 /** The name under which the model is offered. */
-export const MODEL_NAME = 'cocoon-demo';
+const MODEL_NAME = 'cocoon-demo';
 
-/** Source: llama.cpp, llama_token_type. */
-const TOKEN_TYPE = { normal: 1, control: 3, unused: 5 } as const;
 /** Source: llama.cpp, LLAMA_FTYPE_MOSTLY_Q8_0. */
 const FILE_TYPE_Q8_0 = 7;
 

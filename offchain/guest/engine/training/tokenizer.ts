@@ -3,6 +3,8 @@
  * Source: Sennrich, Haddow and Birch, Neural Machine Translation of Rare Words with Subword Units (2016); byte alphabet of GPT-2 (2019).
  */
 
+import { BYTE_LETTERS } from '../llama/token-bytes';
+
 /** Tokens that no text can spell: they frame the messages of a chat. */
 export const SPECIAL_TOKENS = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'] as const;
 export type SpecialToken = (typeof SPECIAL_TOKENS)[number];
@@ -15,15 +17,6 @@ export interface Vocabulary {
 
 /** Merges never cross these pieces: a word with its leading space, a run of digits, of punctuation, of white space. */
 const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
-
-/** GPT-2 writes each byte as one printable character, so that a token is a string without white space. */
-const BYTE_LETTERS: readonly string[] = byteLetters();
-
-function byteLetters(): string[] {
-  const isPrintable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(isPrintable(byte) ? byte : next++));
-}
 
 function lettersOf(piece: string): string[] {
   return Array.from(new TextEncoder().encode(piece), (byte) => BYTE_LETTERS[byte] ?? '');

@@ -3,7 +3,7 @@
  * Source: WebAssembly Core Specification 2.0, sections 5.4 (instructions) and 5.5 (modules).
  */
 
-export const VALUE_TYPE = { i32: 0x7f, v128: 0x7b } as const;
+const VALUE_TYPE = { i32: 0x7f, v128: 0x7b } as const;
 export type ValueType = keyof typeof VALUE_TYPE;
 
 /** Opcodes in use. Vector instructions carry the prefix 0xfd and a LEB128 number. */
@@ -26,7 +26,7 @@ const OPCODE = {
   'f32x4.add': [0xfd, 0xe4, 0x01],
   'f32x4.mul': [0xfd, 0xe6, 0x01],
 } as const;
-export type Opcode = keyof typeof OPCODE;
+type Opcode = keyof typeof OPCODE;
 
 /** One instruction with its immediate operands: numbers are LEB128 unsigned, arrays raw bytes. */
 export type Instruction = readonly [Opcode, ...(number | readonly number[])[]];

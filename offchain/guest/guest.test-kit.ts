@@ -56,6 +56,7 @@ export class GuestRig {
     readonly open: OpenGuest,
     private readonly folder: string,
     private readonly rootDer: Uint8Array,
+    private readonly imageHash: string,
     readonly connection: Connection,
   ) {}
 
@@ -88,7 +89,7 @@ export class GuestRig {
       metrics: new Registry(),
       onStatus: () => {},
     });
-    return new GuestRig(open, folder, rootDer, connectionOver(await dialLocal(config.socket)));
+    return new GuestRig(open, folder, rootDer, await simulatedImageHash(), connectionOver(await dialLocal(config.socket)));
   }
 
   /** Tells a block and waits until the guest accepts requests. */
@@ -127,7 +128,7 @@ export class GuestRig {
   async verdict(status: GuestStatus): Promise<EvidenceVerdict> {
     const { keys, model } = status;
     if (keys === null || model === null) throw new Error('the guest has no keys');
-    const imageHash = await simulatedImageHash();
+    const { imageHash } = this;
     return verifyEvidence({
       bundle: await this.bundle(keys.evidence),
       expected: {

@@ -144,7 +144,6 @@ function callHttp1(port: number, call: Call, signal?: AbortSignal): Promise<Answ
         host: '127.0.0.1',
         agent: false,
         rejectUnauthorized: false,
-        ALPNProtocols: ['http/1.1'],
         method: call.method,
         path: call.path,
         headers: { ...call.headers },

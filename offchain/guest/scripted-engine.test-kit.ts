@@ -17,7 +17,7 @@ type ScriptedRequest = z.infer<typeof requestSchema>;
 
 /**
  * Scripts: "words N" answers N tokens; "hang" answers two and then nothing; "break" answers two and cuts the connection; "silent" answers
- * three tokens and reports no usage; "refuse" and "crash" answer with 400 and 500. The prompt counts a token per word.
+ * three tokens and reports no usage; "garbage" answers what is no JSON; "refuse" and "crash" answer with 400 and 500. The prompt counts a token per word.
  */
 export class ScriptedEngine {
   /** Requests as they came, without those of the probe. */
@@ -80,6 +80,7 @@ export class ScriptedEngine {
     const script = asked.messages.at(-1)?.content ?? '';
     if (script !== 'Hello') this.seen.push(asked);
     if (script === 'refuse') return send(response, 400, errorBody('temperature is too high', 'bad_request'));
+    if (script === 'garbage') return send(response, 200, 'Bad Gateway');
     if (script === 'crash') return send(response, 500, errorBody('a secret of the engine', 'internal'));
     if (asked.stream === true) this.stream(script, asked, response);
     else this.whole(script, asked, response);
