@@ -110,7 +110,9 @@ describe('a network that one command started', () => {
       const receipt = decodeReceipt(fromBase64Url(answer.receipt));
       expect(toBigEndian(receipt.details, 32)).toEqual(new Uint8Array(createHash('sha256').update(fromBase64Url(answer.opening)).digest()));
       const key = await receiptKeyOf(answer.worker);
-      expect(await nodeCrypto.verifyEd25519(key, toBigEndian(statementHash(packReceipt(receipt)), 32), fromBase64Url(answer.signature))).toBe(true);
+      expect(
+        await nodeCrypto.verifyEd25519(key, toBigEndian(statementHash(packReceipt(receipt)), 32), fromBase64Url(answer.signature)),
+      ).toBe(true);
       expect(answer.simulated).toBe(true);
     }
   });

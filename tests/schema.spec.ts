@@ -1,4 +1,3 @@
-import { crc32c } from '@ton/core';
 import compiled from '../wrappers/code.json';
 import { codeHashOf, codeOf } from '../wrappers/contract-code';
 import { OPCODE, opcodeName } from '../wrappers/opcodes';
@@ -46,7 +45,7 @@ describe('the schema', () => {
     for (const tag of Object.values(OPCODE.client)) expect(tag >>> 8).toBe(inTact.get('ReceiverClient'));
     for (const tag of Object.values(OPCODE.worker)) expect(tag >>> 8).toBe(inTact.get('ReceiverWorker'));
     expect(opcodeName(OPCODE.client.operatorClientCharge)).toBe('operatorClientCharge');
-    expect(opcodeName(crc32c(Buffer.from('nobody')).readUInt32BE(0))).toBeUndefined();
+    expect(opcodeName(0x12345678)).toBeUndefined();
   });
 });
 

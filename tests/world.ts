@@ -289,7 +289,7 @@ function refusal(transaction: BlockchainTransaction): string {
   return action && !action.success ? ` failed in the action phase (${action.resultCode})` : '';
 }
 
-function feesOf(transaction: BlockchainTransaction): bigint {
+export function feesOf(transaction: BlockchainTransaction): bigint {
   let fees = transaction.totalFees.coins;
   for (const message of transaction.outMessages.values()) if (message.info.type === 'internal') fees += message.info.forwardFee;
   return fees;

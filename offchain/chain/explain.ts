@@ -69,7 +69,7 @@ function toTransfer(message: Message, info: CommonMessageInfoInternal): Transfer
   return { from: info.src, to: info.dest, valueNano: info.value.coins, op: opOf(message, info.bounced), isBounced: info.bounced };
 }
 
-/** Source: TEP-74 and the message layouts: a bounced body is 32 one-bits before the first bits of what was sent. */
+/** A bounced body has 32 one-bits before the first bits of what was sent. Source: docs.ton.org, bounced messages. */
 function opOf(message: Message, isBounced: boolean): string {
   const body = message.body.beginParse();
   if (isBounced && body.remainingBits >= 32) body.skip(32);

@@ -18,7 +18,7 @@ import { Ledger } from '../ledger/ledger';
 import type { SignedReceipt } from '../protocol/statements-json';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import { encodeSignedVoucher, type SignedVoucher } from '../sealing/relay-body';
-import { type BookStore, ChannelBook, type OrderRecord } from './channel-book';
+import { type BookChange, type BookStore, ChannelBook, type OrderRecord } from './channel-book';
 import { LedgerBookStore } from './channel-store';
 import { CHANNEL, MemoryStore, NOW, PRICES, USAGE, USAGE_COST } from './client.test-kit';
 
@@ -77,6 +77,26 @@ test('counts a receipt once, however often it comes', async () => {
   await book.addReceipt(1n, receiptFor(order));
   expect(book.isVoucherDue).toBe(false);
   expect((await book.makeVoucher()).voucher.total).toBe(USAGE_COST);
+});
+
+test('a receipt that comes twice at once, around a voucher, is paid once', async () => {
+  const base = new MemoryStore();
+  const order = await place(bookOn(base));
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let receipts = 0;
+  // The second write of a receipt is slow.
+  const save = (change: BookChange) => (change.head === undefined && receipts++ > 0 ? held : Promise.resolve());
+  const book = bookOn({ load: () => base.load(), save });
+  const [first, second] = [book.addReceipt(1n, receiptFor(order)), book.addReceipt(1n, receiptFor(order))];
+  await first;
+  expect((await book.makeVoucher()).voucher.total).toBe(USAGE_COST);
+  release();
+  await second;
+  expect(book.isVoucherDue).toBe(false);
+  expect(book.outstanding).toBe(0n);
 });
 
 test('a number without a receipt costs nothing, but only once it has expired and was released', async () => {

@@ -90,6 +90,8 @@ export interface CarriedVoucher {
 
 const VALID_FOR_SEC = 300;
 const LONGEST_PAUSE_MS = 60_000;
+/** How long the end of a process waits for its last voucher to be taken. The proxy gets it at the next start otherwise. */
+const CLOSE_MS = 5_000;
 const PROXY_LAG_TRIES = 20;
 const PROXY_LAG_MS = 500;
 
@@ -257,7 +259,13 @@ export class Channel {
     this.timer = null;
     const { book } = this.options;
     if (!book.isVoucherDue && (book.voucher === null || book.voucher === this.delivered)) return;
-    await this.flush().catch((error: unknown) => this.options.onTrouble(error));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    const sent = this.flush().catch((error: unknown) => this.options.onTrouble(error));
+    await Promise.race([sent, late]);
+    clearTimeout(timer);
   }
 
   private async restoreNow(): Promise<void> {

@@ -33,7 +33,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/;
 
 /** Passes a call to the library, unless it comes from a page of another site: the gateway spends its owner's money without asking. */
-export function gatewayHandler(fetch: CocoonFetch): Handler {
+function gatewayHandler(fetch: CocoonFetch): Handler {
   return async (call) => {
     if (!isFromHere(call)) {
       return toAnswer(refusalAnswer(403, 'not_from_here', 'only programs and pages of this machine may use this gateway'));

@@ -30,7 +30,7 @@ import { type ClientErrorCode, ProxyError } from './errors';
 const MAX_JSON_SIZE = 2 * 1024 * 1024;
 
 /** What the chain says of the proxy, which it must say of itself, too. */
-export interface ProxyOnChain {
+interface ProxyOnChain {
   readonly contract: string;
   readonly root: string;
   readonly operator: string;

@@ -22,7 +22,7 @@ import { loadOrCreateSeed, openStateFolder } from '../runtime/state-folder';
 import { VERSION } from '../runtime/version';
 import { MAX_RELAY_BODY } from '../sealing/relay-body';
 import { loadOrCreateTlsIdentity, type TlsIdentity, tlsIdentity } from '../transport/tls';
-import { Channels } from './channels';
+import { type Channel, Channels } from './channels';
 import { MAX_VALID_SEC, type ProxyConfig, ProxyConfigSchema } from './config';
 import { PublicListener } from './listener';
 import { ensureRegistered } from './registration';
@@ -151,8 +151,11 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     commands: {
       /** Charges every voucher that is worth anything; answers the amount in TON. */
       settle: async () => ({ charged: formatTon(await settlement.chargeAll()) }),
-      /** Who is connected, and what each is owed in all. */
-      state: async () => ({ workers: [...workers.all()].flatMap((session) => workerState(session, debts)) }),
+      /** Who is connected and what each is owed in all; what each channel owes. */
+      state: async () => ({
+        workers: [...workers.all()].flatMap((session) => workerState(session, debts)),
+        channels: [...channels.all()].map((channel) => channelState(channel, requests)),
+      }),
     },
     stop: async () => {
       listener.close();
@@ -211,4 +214,16 @@ function workerState(session: WorkerSession, debts: WorkerDebts) {
   const contract = session.contract?.address.toRawString();
   if (contract === undefined) return [];
   return [{ contract, owner: session.info?.owner, isVerified: session.isVerified, owedNano: debts.get(contract).total.toString() }];
+}
+
+function channelState({ id, view }: Channel, requests: RequestBook) {
+  const { coverage, outstanding, reserved } = requests.standing(id);
+  return {
+    channel: id,
+    voucherNano: coverage.total.toString(),
+    chargedNano: view.charged.toString(),
+    paidNano: view.paid.toString(),
+    outstandingNano: outstanding.toString(),
+    reservedNano: reserved.toString(),
+  };
 }

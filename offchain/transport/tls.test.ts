@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls';
+import { codeOf } from '../core/errors';
 import { createTlsIdentity, dialLocal, dialTls, listen, loadOrCreateTlsIdentity, tlsIdentity, tlsListener } from './tls';
 import { testIdentity } from './ways-to-connect.test-kit';
 
@@ -41,6 +42,14 @@ async function listenOn(server: Server | ReturnType<typeof createServer>): Promi
   return `https://127.0.0.1:${await listen(server, { host: '127.0.0.1', port: 0 })}`;
 }
 
+/** The code of the error with which a dial fails: a socket that should not be there would be pages long in a report. */
+function outcomeOf(dial: Promise<TLSSocket>): Promise<string> {
+  return dial.then((socket) => {
+    socket.destroy();
+    return 'connected';
+  }, codeOf);
+}
+
 describe('a dial', () => {
   it('with the right pin gives a socket of TLS 1.3 and the protocol asked for', async () => {
     const { url, received } = await openListener(['a', 'b']);
@@ -53,23 +62,23 @@ describe('a dial', () => {
   it('with another pin is refused before a byte of ours is sent (pin_mismatch)', async () => {
     const { url, received } = await openListener(['h2']);
     const { pin } = await createTlsIdentity('another');
-    await expect(dialTls(url, pin, 'h2')).rejects.toMatchObject({ name: 'TransportError', code: 'pin_mismatch' });
+    expect(await outcomeOf(dialTls(url, pin, 'h2'))).toBe('pin_mismatch');
     expect(await received).toHaveLength(0);
   });
 
   it.each(['', 'ABC', '0'.repeat(64)])('with the pin %j is refused (pin_mismatch)', async (pin) => {
     const { url } = await openListener(['h2']);
-    await expect(dialTls(url, pin, 'h2')).rejects.toMatchObject({ code: 'pin_mismatch' });
+    expect(await outcomeOf(dialTls(url, pin, 'h2'))).toBe('pin_mismatch');
   });
 
   it('without a pin takes no certificate that nobody vouches for (connect_failed)', async () => {
     const { url } = await openListener(['h2']);
-    await expect(dialTls(url, null, 'h2')).rejects.toMatchObject({ code: 'connect_failed' });
+    expect(await outcomeOf(dialTls(url, null, 'h2'))).toBe('connect_failed');
   });
 
   it('is refused by a server that does not speak the protocol (connect_failed)', async () => {
     const { url } = await openListener(['h2']);
-    await expect(dialTls(url, (await testIdentity()).pin, 'cocoon-worker/1')).rejects.toMatchObject({ code: 'connect_failed' });
+    expect(await outcomeOf(dialTls(url, (await testIdentity()).pin, 'cocoon-worker/1'))).toBe('connect_failed');
   });
 
   it('refuses a server that ignores the protocol (connect_failed)', async () => {
@@ -81,7 +90,7 @@ describe('a dial', () => {
   it('refuses TLS 1.2 (connect_failed)', async () => {
     const own = await testIdentity();
     const url = await listenOn(createTlsServer({ key: own.keyPem, cert: own.certPem, maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] }));
-    await expect(dialTls(url, own.pin, 'h2')).rejects.toMatchObject({ code: 'connect_failed' });
+    expect(await outcomeOf(dialTls(url, own.pin, 'h2'))).toBe('connect_failed');
   });
 
   it.each<[string, (url: string) => string]>([
@@ -96,17 +105,17 @@ describe('a dial', () => {
     const closed = once(server, 'close');
     server.close();
     await closed;
-    await expect(dialTls(target(url), null, 'h2')).rejects.toMatchObject({ name: 'TransportError', code: 'connect_failed' });
+    expect(await outcomeOf(dialTls(target(url), null, 'h2'))).toBe('connect_failed');
   });
 
   it('to a server that hangs up fails (connect_failed)', async () => {
     const url = await listenOn(createServer((socket) => socket.destroy()));
-    await expect(dialTls(url, null, 'h2')).rejects.toMatchObject({ code: 'connect_failed' });
+    expect(await outcomeOf(dialTls(url, null, 'h2'))).toBe('connect_failed');
   });
 
   it('to a server that does not speak TLS fails (connect_failed)', async () => {
     const url = await listenOn(createServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n')));
-    await expect(dialTls(url, null, 'h2')).rejects.toMatchObject({ code: 'connect_failed' });
+    expect(await outcomeOf(dialTls(url, null, 'h2'))).toBe('connect_failed');
   });
 
   it('to a path where nobody listens fails (connect_failed)', async () => {

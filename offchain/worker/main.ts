@@ -94,6 +94,19 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
         for (const link of links.values()) claimed += await link.claim();
         return { claimed: formatTon(claimed) };
       },
+      /** What each proxy owes and has promised. */
+      state: async () => ({
+        proxies: [...links.values()].map((link) => {
+          const { earned, reserved, voucher } = accounts.view(link.proxy.toRawString());
+          return {
+            proxy: link.proxy.toRawString(),
+            isConnected: link.connected,
+            earnedNano: earned.toString(),
+            reservedNano: reserved.toString(),
+            voucherNano: (voucher?.voucher.total ?? 0n).toString(),
+          };
+        }),
+      }),
     },
     stop: async () => {
       await Promise.all([...links.values()].map((link) => link.stop()));
