@@ -101,6 +101,7 @@ describe('a process that is killed mid-request', () => {
       const answer = await beginAnswer();
       await network.kill(name);
       await expect(answer.rest()).rejects.toThrow();
+      engine.release();
       await network.healed(name);
       await answersAgain();
       await totalsAgree();

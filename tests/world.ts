@@ -33,7 +33,7 @@ export const STAKE = toNano('100');
 export const FEE = toNano('1');
 export const DEPOSIT = toNano('10');
 export const FUNDING = toNano('5');
-const YEAR = 31_536_000;
+export const YEAR = 31_536_000;
 export const FIVE_YEARS = 5 * YEAR;
 
 export function keyOf(name: string): KeyPair {

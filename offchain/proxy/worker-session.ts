@@ -126,7 +126,7 @@ export class WorkerSession {
   /** The offer of the present guest, null when there is none to make. */
   offer(): Offer | null {
     const info = this.workerInfo;
-    if (info?.guest == null || !this.connection.isOpen || this.guest(info.guest.keys.evidence) === null) return null;
+    if (info?.guest == null || info.capacity === 0 || !this.connection.isOpen || this.guest(info.guest.keys.evidence) === null) return null;
     const prices = offerPrices(info.prices, BigInt(this.parts.config.feeBasisPoints));
     // An authorisation made from this offer may arrive a little after the offer has ended.
     this.offeredUntil.set(priceText(prices), this.parts.clock.nowSec() + 2 * this.parts.config.offerSec);

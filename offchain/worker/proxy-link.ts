@@ -91,6 +91,13 @@ export class ProxyLink {
     await this.running;
   }
 
+  /** While the proxy's contract with this worker pays for nothing, there is nothing to be had: capacity 0. */
+  private info(): WorkerInfo {
+    const info = this.parts.info();
+    const headroom = this.contract === null ? 0n : this.parts.accounts.headroom(this.proxy.toRawString(), this.contract);
+    return headroom > 0n ? info : { ...info, capacity: 0 };
+  }
+
   private onProxy(account: ChainAccount): void {
     if (account.data === null) return;
     const state = ProxyContract.parseState(account.data);
@@ -138,7 +145,7 @@ export class ProxyLink {
       guest: parts.guest,
       crypto: nodeCrypto,
       log: parts.log,
-      info: parts.info,
+      info: () => this.info(),
       contract: () => this.contract,
       nowSec: () => parts.clock.nowSec(),
     });
