@@ -31,7 +31,7 @@ module.exports = {
     only('protocol', '^offchain/protocol/', ['core', 'sealing'], [STATEMENTS]),
     only('runtime', '^offchain/runtime/', ['core']),
     only('ledger', '^offchain/ledger/', ['core']),
-    only('transport', '^offchain/transport/', ['core', 'protocol', 'runtime']),
+    only('transport', '^offchain/transport/', ['core', 'sealing', 'attestation', 'protocol', 'runtime'], [STATEMENTS]),
     only('chain', '^offchain/chain/', [...PURE, 'runtime'], ['^wrappers/']),
     ...PROCESSES.filter((name) => name !== 'guest').map((name) =>
       only(`${name}-is-a-process`, `^offchain/${name}/`, [...PURE, 'chain', 'ledger', 'transport', 'runtime'], [STATEMENTS]),

@@ -220,7 +220,7 @@ const CASES: readonly Case[] = [
     isExact: false,
     plain: 2,
     more: (prices) =>
-      prices.compute(gas('GasProxyOrder') + gas('GasOrdered')) -
+      prices.compute(gas('GasProxyOrder') + gas('GasClientCharge')) -
       prices.compute(gas('GasProxyOrder')) +
       prices.forward(Number(gas('OrderedCells')), Number(gas('OrderedBits'))),
   },

@@ -53,7 +53,7 @@ describe('RootContract', () => {
   describe.each<'image' | 'model'>(['image', 'model'])('the list of %ss', (kind) => {
     const { add, remove, get, page, entry, ops } = list(kind);
 
-    test('takes an addition from the owner that counts from now + timelock, at the price of gas alone (INV-R9)', async () => {
+    test('takes an addition from the owner that counts from now + timelock, at the price of gas alone (INV-G1)', async () => {
       const sent = await send(add());
       expect(sent.trace).toEqual([`rootOwner > Root: ${ops.add}`, 'Root > rootOwner: payment']);
       expect(sent.moved).toEqual({ rootOwner: -sent.fees });
@@ -67,13 +67,13 @@ describe('RootContract', () => {
       await refused(add(), 'notAllowed', name);
     });
 
-    test('refuses what is there already, so that no addition can change a date', async () => {
+    test('refuses what is there already, so that no addition can change a date (INV-G1)', async () => {
       await send(add());
       world.wait(TIMELOCK);
       await refused(add(), 'alreadyPresent');
     });
 
-    test.each(['rootOwner', 'guardian'])('lets the %s remove at once', async (name) => {
+    test.each(['rootOwner', 'guardian'])('lets the %s remove at once (INV-G2)', async (name) => {
       await send(add());
       const sent = await send(remove(), name);
       expect(sent.trace).toEqual([`${name} > Root: ${ops.remove}`, `Root > ${name}: payment`]);
@@ -88,7 +88,7 @@ describe('RootContract', () => {
       await refused(remove(), 'notAllowed', 'stranger');
     });
 
-    test('is bounded, and has room again after a removal', async () => {
+    test('is bounded, and has room again after a removal (INV-G3)', async () => {
       for (const hash of [1n, 2n, 3n, 4n]) await send(add(hash));
       await refused(add(5n), 'full');
       await send(remove(2n));
@@ -192,7 +192,7 @@ describe('RootContract', () => {
       await refused(withoutLastBit(registerBody(world.party('stranger').address)), 'malformed', 'stranger');
     });
 
-    test('replaces the smallest stake by a larger one when it is full, and by no other', async () => {
+    test('replaces the smallest stake by a larger one when it is full, and by no other (INV-G4)', async () => {
       const second = await register(1, STAKE + toNano('10'));
       const equal = await register(2, STAKE);
       expect(equal.sent.trace).toContain('Proxy2 > Root: proxyRootRegister refused (full)');

@@ -131,7 +131,7 @@ export class World {
 
   /** Makes traces say `name` for this address, and for no other. */
   name(address: Address, name: string): void {
-    for (const [raw, known] of this.names) if (known === name) this.names.delete(raw);
+    for (const [raw, holder] of this.names) if (holder === name) this.names.delete(raw);
     this.names.set(address.toRawString(), name);
   }
 

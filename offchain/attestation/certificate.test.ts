@@ -3,7 +3,7 @@ import { concat, fromHex, fromUtf8, toHex, utf8 } from '../core/bytes';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { isSignedBy, parseCertificate, SGX_ROLE, splitPemChain, toPem, verifyChain } from './certificate';
 import { DER_TAG, enterDer } from './der';
-import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText } from './platform/der-writer';
+import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText } from './der-writer';
 import { type CertificatePlan, type Issued, issueCertificate, toExtension } from './platform/development-certificates';
 import { fixture, flips, makePki, NOW, type Pki, type PkiChanges, realQuote } from './platform/forgery.test-kit';
 import { parseQuote } from './quote';

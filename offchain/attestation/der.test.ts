@@ -1,6 +1,6 @@
 import { fromHex, toHex, utf8 } from '../core/bytes';
 import { DER_TAG, DerReader, enterDer, toBitBytes, toBoolean, toNamedBits, toOid, toSmallNumber, toTimeSec, toUnsigned } from './der';
-import { derElement, derInteger, derOid, derTime } from './platform/der-writer';
+import { derElement, derInteger, derOid, derTime } from './der-writer';
 
 const REFUSED = expect.objectContaining({ code: 'bad_der' });
 const element = (hexText: string) => new DerReader(fromHex(hexText)).nextAny();

@@ -1,6 +1,6 @@
 /** The contracts' faces, for the processes: this room is their one door to wrappers/. */
 export { ClientContract, type ClientState, type ClientTerms } from '../../wrappers/ClientContract';
-export { type Endpoint, ProxyContract, type ProxyState, type ProxyTerms } from '../../wrappers/ProxyContract';
+export { type Endpoint, ProxyContract, type ProxyState } from '../../wrappers/ProxyContract';
 export { RootContract } from '../../wrappers/RootContract';
-export { WorkerContract, type WorkerState, type WorkerTerms } from '../../wrappers/WorkerContract';
+export { WorkerContract } from '../../wrappers/WorkerContract';
 export { EVERYTHING } from '../../wrappers/withdrawal';

@@ -42,6 +42,8 @@ export class LocalNetwork {
   private readonly taken = new Map<ProcessName, number>();
   private client: ChainClient | null = null;
   private models: readonly string[] = [];
+  /** Why the guest does not serve, if it has said so. */
+  private guestFailure: string | null = null;
 
   private constructor(
     private readonly options: LocalNetworkOptions,
@@ -113,7 +115,10 @@ export class LocalNetwork {
       script: join(__dirname, SCRIPTS[name]),
       configFile: join(this.folder(name), 'config.json'),
       readyTimeoutMs: 120_000,
-      onEvent: (event, details) => this.options.onEvent(name, event, details),
+      onEvent: (event, details) => {
+        if (name === 'guest' && event === 'state') this.guestFailure = details.state === 'failed' ? String(details.reason) : null;
+        this.options.onEvent(name, event, details);
+      },
     });
     this.children.set(name, child);
     void child.exited.then((exit) => this.onExit(name, child, exit));
@@ -130,6 +135,8 @@ export class LocalNetwork {
     const { options, parties } = this;
     const progress = options.onProgress;
     const engine = options.engine.listing();
+    // Awaited further down; until then a failure must wait, too.
+    engine.catch(() => undefined);
 
     this.writeConfig('chain', { port: options.ports.chain });
     const chain = await this.startProcess('chain');
@@ -208,6 +215,7 @@ export class LocalNetwork {
       if (this.stopping.signal.aborted) throw new LocalnetError('stopped', 'stopped while starting');
       const models = await listModels(this.gatewayUrl);
       if (models.length > 0) return models;
+      if (this.guestFailure !== null) throw new LocalnetError('guest_failed', `the guest cannot serve: ${this.guestFailure}`);
       if (!said) {
         const waitSec = Math.max(0, activeFrom - (await this.chain.latestBlock()).atSec);
         this.options.onProgress('evidence', `waiting for the allowlist's time lock (${waitSec} s) and the guest's evidence`);

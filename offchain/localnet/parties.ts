@@ -82,11 +82,6 @@ export async function faucet(devUrl: string, address: Address, amount: bigint): 
   await callDev(devUrl, 'faucet', { address: address.toRawString(), amountNano: amount.toString() });
 }
 
-/** Moves the time of the chain, and of every process that follows it, for ever. */
-export async function increaseTime(devUrl: string, seconds: number): Promise<void> {
-  await callDev(devUrl, 'increaseTime', { seconds });
-}
-
 async function callDev(devUrl: string, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
   const response = await fetch(`${devUrl}/${method}`, {
     method: 'POST',

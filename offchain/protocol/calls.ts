@@ -172,7 +172,6 @@ export const errorAnswer = z.strictObject({
     details: z.record(z.string().max(64), z.string().max(500)).optional(),
   }),
 });
-export type ErrorAnswer = z.output<typeof errorAnswer>;
 
 export type GuestStatus = z.output<typeof guestStatus>;
 export type HostBlock = z.output<typeof hostBlock>;

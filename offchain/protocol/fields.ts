@@ -14,7 +14,7 @@ export const nano = z.codec(z.string().regex(/^(?:0|[1-9][0-9]{0,19})$/), z.bigi
 });
 
 /** A decimal string <-> bigint below 2^64: numbers of requests, counts of tokens. */
-export const counter = nano;
+export const counter = nano.clone();
 
 /** Raw address of workchain 0 <-> Address. */
 export const address = z.codec(z.string().regex(/^0:[0-9a-f]{64}$/), z.instanceof(Address), {
@@ -27,16 +27,6 @@ export const rawAddress = z.string().regex(/^0:[0-9a-f]{64}$/);
 
 /** 32 bytes as lower-case hex, kept as text: hashes, digests, public keys. */
 export const hash = z.string().regex(/^[0-9a-f]{64}$/);
-
-/** Bytes as base64url. */
-export const bytes = z.codec(
-  z.string(),
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array),
-  {
-    decode: (text) => fromBase64Url(text),
-    encode: (value) => toBase64Url(value),
-  },
-);
 
 /** A 64-byte signature as base64url. */
 export const signature = z.codec(

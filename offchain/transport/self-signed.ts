@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { DER_TAG } from '../attestation/der';
-import { derBits, derElement, derInteger, derOid, derSequence, derText, derTime } from '../attestation/platform/der-writer';
+import { derBits, derElement, derInteger, derOid, derSequence, derText, derTime } from '../attestation/der-writer';
 import { concat } from '../core/bytes';
 
 const ECDSA_WITH_SHA256 = derSequence(derOid('1.2.840.10045.4.3.2'));

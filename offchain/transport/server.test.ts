@@ -138,27 +138,30 @@ describe('a server', () => {
 
   it('does not count the time in which its handler thinks as a stall', async () => {
     let go: () => void = () => undefined;
-    const gone = new Promise<void>((resolve) => {
+    const thought = new Promise<void>((resolve) => {
       go = resolve;
     });
-    await open(
-      http1Server,
-      async (call) => {
-        if (call.path === '/slow') await gone;
-        return served(call);
-      },
-      { stallMs: 30 },
-    );
-    const slow = httpRequest({ socketPath: path, path: '/slow', agent: false });
+    let arrive: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const handler: Handler = async (call) => {
+      arrive();
+      await thought;
+      return served(call);
+    };
+    await open(http1Server, handler, { stallMs: 30 });
+    const slow = httpRequest({ socketPath: path, agent: false });
+    const outcome = new Promise<number | string>((resolve) => {
+      slow.once('response', (response) => resolve(response.resume().statusCode ?? 0));
+      slow.once('error', (error) => resolve(codeOf(error)));
+    });
     slow.end();
-    const answered = once(slow, 'response');
-    // An idle connection that was opened later is hung up on before the slow call is let go.
-    const idle = createConnection(path);
-    await once(idle.resume(), 'close');
+    await arrived;
+    // A connection that says nothing and was opened later is hung up on first.
+    await once(createConnection(path).resume(), 'close');
     go();
-    const [response] = await answered;
-    expect(response.statusCode).toBe(200);
-    response.resume();
+    expect(await outcome).toBe(200);
   });
 
   it('tells of an answer that throws when it is given up, and ends nothing else by it', async () => {

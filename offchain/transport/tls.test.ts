@@ -95,7 +95,6 @@ describe('a dial', () => {
 
   it.each<[string, (url: string) => string]>([
     ['a port where nobody listens', (url) => url],
-    ['plain HTTP', () => 'http://127.0.0.1:1'],
     ['no address', () => 'not an address'],
     ['an empty text', () => ''],
     ['a port that is none', () => 'https://127.0.0.1:99999'],
@@ -106,6 +105,11 @@ describe('a dial', () => {
     server.close();
     await closed;
     expect(await outcomeOf(dialTls(target(url), null, 'h2'))).toBe('connect_failed');
+  });
+
+  it('to an address without TLS fails, whoever listens there (connect_failed)', async () => {
+    const { url } = await openListener(['h2']);
+    expect(await outcomeOf(dialTls(url.replace('https:', 'http:'), (await testIdentity()).pin, 'h2'))).toBe('connect_failed');
   });
 
   it('to a server that hangs up fails (connect_failed)', async () => {

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { concat } from '../../core/bytes';
 import { DER_TAG } from '../der';
-import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText, derTime } from './der-writer';
+import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText, derTime } from '../der-writer';
 
 /** A certificate with the private key behind it. */
 export interface Issued {

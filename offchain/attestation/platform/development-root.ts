@@ -5,7 +5,7 @@ import { utf8 } from '../../core/bytes';
 import { ConfigError, codeOf } from '../../core/errors';
 import { toPem } from '../certificate';
 import { DER_TAG } from '../der';
-import { derBoolean, derElement, derInteger, derOctets, derOid, derSequence } from './der-writer';
+import { derBoolean, derElement, derInteger, derOctets, derOid, derSequence } from '../der-writer';
 import { issueCertificate, toExtension } from './development-certificates';
 import { SIMULATED_CPU_SVN } from './quote-writer';
 

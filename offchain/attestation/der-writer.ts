@@ -1,5 +1,5 @@
-import { concat, fromHex, utf8 } from '../../core/bytes';
-import { DER_TAG } from '../der';
+import { concat, fromHex, utf8 } from '../core/bytes';
+import { DER_TAG } from './der';
 
 /** One DER element around its parts. Source: ITU-T X.690 sections 8.1 and 10.1. */
 export function derElement(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LAUNCHER } from './network.test-kit';
+
+const CLI = join(__dirname, '..', 'dist', 'offchain', 'cli.js');
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(script: string, ...args: string[]): Promise<Outcome> {
+  return new Promise((done) => {
+    execFile(process.execPath, [script, ...args], { timeout: 120_000 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+      done({ code, stdout, stderr });
+    });
+  });
+}
+
+/** One line for a person, no stack. */
+function expectOneLine(outcome: Outcome, pattern: RegExp): void {
+  expect(outcome.stderr.trim().split('\n')).toHaveLength(1);
+  expect(outcome.stderr).toMatch(pattern);
+  expect(outcome.stderr).not.toMatch(/\n\s+at /);
+}
+
+describe('npm run dev', () => {
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cocoon-cli-'));
+  });
+
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('asks one question with --once, shows answer, evidence, receipt, transactions and balances, and ends with 0', async () => {
+    const { code, stdout, stderr } = await run(LAUNCHER, '--once', 'What is Cocoon?');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/Answer: .*Confidential Compute Open Network/);
+    expect(stdout).toContain('Evidence verified');
+    expect(stdout).toContain('SIMULATED');
+    expect(stdout).toContain('Receipt verified');
+    expect(stdout).toContain('operatorClientCharge');
+    expect(stdout).toContain('anyWorkerClaim');
+    expect(stdout).toMatch(/worker owner +10 +10\.\d+ +\+0\.\d+/);
+    expect(stdout).not.toContain('FAIL');
+    expect(code).toBe(0);
+  });
+
+  it('shows --help and --version and ends with 0', async () => {
+    const help = await run(LAUNCHER, '--help');
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    for (const flag of ['--once', '--model', '--engine', '--reset', '--port', '--state']) expect(help.stdout).toContain(flag);
+    expect(await run(LAUNCHER, '--version')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+
+  it.each<readonly [string, readonly string[], RegExp]>([
+    ['an unknown flag', ['--onse', 'x'], /unknown option '--onse'.*--help/],
+    ['a flag without its value', ['--once'], /--once.*argument missing.*--help/],
+    ['an empty question', ['--once', ' '], /--once needs a question/],
+    ['a port that is none', ['--port', '99999'], /port from 1 to 65533/],
+    ['a model file that is not there', ['--model', '/no/such.gguf'], /there is no model file \/no\/such\.gguf/],
+    ['two engines', ['--model', 'a', '--engine', 'http://127.0.0.1:1'], /--model or --engine, not both/],
+    ['an engine that is no URL', ['--engine', 'nonsense'], /--engine: this is no URL/],
+    [
+      'an engine that does not answer',
+      ['--once', 'x', '--engine', 'http://127.0.0.1:9'],
+      /no OpenAI-compatible server answers at http:\/\/127\.0\.0\.1:9/,
+    ],
+  ])('says what is wrong in one line: %s', async (_what, args, pattern) => {
+    const outcome = await run(LAUNCHER, '--state', join(folder, 'unused'), ...args);
+    expect(outcome.code).toBe(2);
+    expectOneLine(outcome, pattern);
+  });
+
+  it('names the port that is in use', async () => {
+    const other = createServer();
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+    const address = other.address();
+    const taken = typeof address === 'object' && address !== null ? address.port : 0;
+    try {
+      const outcome = await run(LAUNCHER, '--state', join(folder, 'taken'), '--port', String(taken - 2));
+      expect(outcome.code).not.toBe(0);
+      expectOneLine(outcome, new RegExp(`port ${taken} on 127\\.0\\.0\\.1 is in use`));
+    } finally {
+      other.close();
+    }
+  });
+
+  it('refuses a model file that is no model, and leaves nothing running', async () => {
+    const bad = join(folder, 'bad.gguf');
+    writeFileSync(bad, 'this is not a model');
+    const outcome = await run(LAUNCHER, '--once', 'x', '--model', bad);
+    expect(outcome.code).not.toBe(0);
+    expectOneLine(outcome, /model/i);
+  });
+});
+
+describe('cocoon', () => {
+  it('shows its commands', async () => {
+    const help = await run(CLI, '--help');
+    expect(help.code).toBe(0);
+    for (const command of ['proxy', 'worker', 'guest', 'client', 'status', 'balance', 'withdraw']) expect(help.stdout).toContain(command);
+  });
+
+  it.each<readonly [string, readonly string[], RegExp]>([
+    ['no command', [], /name a command/],
+    ['an unknown command', ['prox'], /unknown command 'prox'/],
+    ['a process without its config', ['proxy'], /--config <file>/],
+    ['a config file that is not there', ['proxy', '--config', '/no/such.json'], /\/no\/such\.json does not exist/],
+    ['a process that is not running', ['balance', '--state', '/no/such'], /no process answers/],
+  ])('says what is wrong in one line: %s', async (_what, args, pattern) => {
+    const outcome = await run(CLI, ...args);
+    expect(outcome.code).toBe(2);
+    expectOneLine(outcome, pattern);
+  });
+
+  it("refuses a network that names Intel's root, with the reason", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-intel-'));
+    const der = readFileSync(join(__dirname, '..', 'offchain', 'attestation', 'fixtures', 'intel-sgx-root-ca.der')).toString('base64');
+    const address = `0:${'11'.repeat(32)}`;
+    const network = join(folder, 'network.json');
+    const url = 'http://127.0.0.1:9/api/v2/jsonRPC';
+    writeFileSync(
+      network,
+      JSON.stringify({
+        name: 'main',
+        networkId: -239,
+        root: address,
+        chain: [{ url }],
+        trustRoots: [{ kind: 'intel', der }],
+        clock: 'system',
+      }),
+    );
+    const config = join(folder, 'proxy.json');
+    writeFileSync(config, JSON.stringify({ stateFolder: join(folder, 'proxy'), network, owner: address }));
+    const outcome = await run(CLI, 'proxy', '--config', config);
+    expect(outcome.code).toBe(2);
+    expectOneLine(outcome, /Intel's root.*not there yet/);
+    rmSync(folder, { recursive: true, force: true });
+  });
+});
