@@ -3,7 +3,11 @@ import type { Config } from 'jest';
 /** Type checking is `npm run typecheck`, a step of its own: the tests only translate (tsconfig.json has isolatedModules). */
 const translate: Config['transform'] = { '^.+\\.ts$': ['ts-jest', { diagnostics: false }] };
 
+/** How long a test may hang on a busy machine before it is given up; no test asserts a time. */
+const PATIENCE_MS = 180_000;
+
 const config: Config = {
+  testTimeout: PATIENCE_MS,
   projects: [
     {
       displayName: 'contracts',
@@ -23,7 +27,6 @@ const config: Config = {
       testEnvironment: 'node',
       testMatch: ['<rootDir>/e2e/**/*.test.ts'],
       globalSetup: '<rootDir>/e2e/build.ts',
-      testTimeout: 240_000,
       transform: translate,
     },
   ],

@@ -14,7 +14,7 @@ export const LAUNCHER = join(__dirname, '..', 'offchain', 'localnet', 'launch.js
 export type ProcessName = 'chain' | 'guest' | 'proxy' | 'worker' | 'client';
 
 /** How long anything may take before a test gives up; nothing is asserted about it. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 90_000;
 
 /** Waits for a condition. */
 export async function until<T>(what: string, look: () => Promise<T | null | undefined | false>): Promise<T> {

@@ -6,6 +6,7 @@
 const { appendFileSync, mkdirSync } = require('node:fs');
 const { Socket } = require('node:net');
 const { join } = require('node:path');
+const { TLSSocket } = require('node:tls');
 
 const name = /[/\\](proxy|worker)[/\\]main\.js$/.exec(process.argv[1] ?? '')?.[1];
 if (name !== undefined) tap(join(process.env.COCOON_TAP, name));
@@ -34,13 +35,15 @@ function tap(folder) {
     return _writeGeneric.call(this, isMany, data, encoding, done);
   };
 
-  // HTTP takes bytes from a native handle past JavaScript; one that does not look native it reads and writes through the socket.
-  const handle = Object.getOwnPropertyDescriptor(Socket.prototype, '_handle');
-  Object.defineProperty(Socket.prototype, '_handle', {
-    ...handle,
-    set(value) {
-      if (value?.isStreamBase && value.constructor.name !== 'JSStream') value.isStreamBase = false;
-      handle.set.call(this, value);
-    },
-  });
+  // HTTP takes bytes from a native handle past JavaScript; from one that does not look native it takes them through the socket.
+  const probe = new TLSSocket();
+  for (const handle of [probe._handle, probe._handle._parent]) looksNative(handle).isStreamBase = false;
+  probe.destroy();
+}
+
+/** The prototype that says so: of TLS, or of all streams of the system. */
+function looksNative(handle) {
+  let prototype = handle;
+  while (!Object.hasOwn(prototype, 'isStreamBase')) prototype = Object.getPrototypeOf(prototype);
+  return prototype;
 }

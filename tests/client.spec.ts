@@ -103,11 +103,17 @@ describe('ClientContract', () => {
       const sent = await charge();
       expect(sent.trace).toEqual(['operator > Client: operatorClientCharge', 'Client > Proxy: payment', 'Client > operator: payment']);
       expect(sent.moved.Client).toBe(-toNano('2'));
-      const income = known(sent.transactions[2]).totalFees.coins;
-      expect(sent.moved.Proxy).toBe(toNano('2') - income);
-      expect(sent.moved.operator).toBe(income - sent.fees);
+      // The operator pays for the gas that the proxy uses to take it, too.
+      expect(sent.moved.Proxy).toBe(toNano('2'));
+      expect(sent.moved.operator).toBe(-sent.fees);
       const state = await world.clientChannel.getState();
       expect(state).toMatchObject({ charged: toNano('3'), paid: toNano('3'), upTo: 7n, open: 5n });
+    });
+
+    test('of a single nano arrives whole (INV-R3)', async () => {
+      const sent = await charge({ total: 1n, upTo: 3n, open: 0n });
+      expect(sent.moved.Proxy).toBe(1n);
+      expect(sent.trace.filter((line) => /refused|failed/.test(line))).toEqual([]);
     });
 
     test("comes from the ProxyContract too, on its owner's order", async () => {

@@ -62,7 +62,9 @@ describe.each(ALL_PRICES)('whole flows at %s prices', (which) => {
     await world.chain.setShardAccount(proxy, createEmptyShardAccount(proxy));
     const voucher = signedVoucher({ channel: targets.client(world), total: toNano('4'), upTo: 1n, open: 0n });
     const sent = await sender(world)('operator', 'client', ClientContract.chargeBody(voucher));
-    expect(sent.moved).toMatchObject({ Client: -toNano('4'), Proxy: toNano('4') });
+    expect(sent.moved).toMatchObject({ Client: -toNano('4') });
+    // The gas that the proxy would have used comes on top.
+    expect(sent.moved.Proxy).toBeGreaterThanOrEqual(toNano('4'));
   });
 
   test('a worker is funded, claims, and the proxy takes the rest back and leaves with stake and income (INV-R1, INV-R5)', async () => {

@@ -78,9 +78,21 @@ const exhaust = async (world: World) => {
   await world.send({ from: world.party('client'), to: client(world), value: toNano('1') });
 };
 
+/** What a proxy uses to take a payment comes on top of what it is owed. */
+const toPayProxy = (prices: ReturnType<typeof pricesOf>) => prices.compute(gas('GasProxyPayment'));
+
 /** Exact cases pay the operator's and the owner's way; the variants of one message never use more gas than its constant. */
 const CASES: readonly Case[] = [
-  { name: 'client: charge', from: 'operator', to: client, body: chargeOf, gas: 'GasClientCharge', isExact: false, plain: 2 },
+  {
+    name: 'client: charge',
+    from: 'operator',
+    to: client,
+    body: chargeOf,
+    gas: 'GasClientCharge',
+    isExact: false,
+    plain: 2,
+    more: toPayProxy,
+  },
   {
     name: 'client: collect',
     from: 'operator',
@@ -90,6 +102,7 @@ const CASES: readonly Case[] = [
     gas: 'GasClientCollect',
     isExact: false,
     plain: 2,
+    more: toPayProxy,
   },
   {
     name: 'client: announce',
@@ -139,6 +152,7 @@ const CASES: readonly Case[] = [
     gas: 'GasWorkerComplete',
     isExact: true,
     plain: 2,
+    more: toPayProxy,
   },
   {
     name: 'worker: whole exit',
@@ -149,6 +163,7 @@ const CASES: readonly Case[] = [
     gas: 'GasWorkerComplete',
     isExact: false,
     plain: 2,
+    more: toPayProxy,
   },
   {
     name: 'proxy: fund',
@@ -222,6 +237,7 @@ const CASES: readonly Case[] = [
     more: (prices) =>
       prices.compute(gas('GasProxyOrder') + gas('GasClientCharge')) -
       prices.compute(gas('GasProxyOrder')) +
+      toPayProxy(prices) +
       prices.forward(Number(gas('OrderedCells')), Number(gas('OrderedBits'))),
   },
   {

@@ -80,11 +80,12 @@ export class Ledger {
       },
       put: (key, value) => {
         mustBeChanging();
-        database.putSync(key, JSON.stringify(z.encode(schema, value)));
+        const text = JSON.stringify(z.encode(schema, value));
+        write(() => database.putSync(key, text));
       },
       remove: (key) => {
         mustBeChanging();
-        database.removeSync(key);
+        write(() => database.removeSync(key));
       },
     };
   }
@@ -95,12 +96,17 @@ export class Ledger {
    */
   async change<T>(make: () => T): Promise<T> {
     const result = this.changeNow(make);
+    await this.durable();
+    return result;
+  }
+
+  /** Resolves when every change that is visible now is on disk: before something leaves that rests on one. @throws LedgerError ledger_unusable */
+  async durable(): Promise<void> {
     try {
       await this.root.flushed;
     } catch (cause) {
-      throw new LedgerError('ledger_unusable', 'the ledger cannot be written', {}, { cause });
+      throw unwritable(cause);
     }
-    return result;
   }
 
   async close(): Promise<void> {
@@ -108,13 +114,33 @@ export class Ledger {
   }
 
   private changeNow<T>(make: () => T): T {
+    let isMade = false;
     this.isChanging = true;
     try {
-      return this.root.transactionSync(make);
+      return this.root.transactionSync(() => {
+        const result = make();
+        isMade = true;
+        return result;
+      });
+    } catch (error) {
+      // Behind its end only the commit is left to fail, whatever that throws.
+      throw isMade ? unwritable(error) : error;
     } finally {
       this.isChanging = false;
     }
   }
+}
+
+function write(act: () => unknown): void {
+  try {
+    act();
+  } catch (cause) {
+    throw unwritable(cause);
+  }
+}
+
+function unwritable(cause: unknown): LedgerError {
+  return new LedgerError('ledger_unusable', 'the ledger cannot be written', {}, { cause });
 }
 
 function boundsOf(range: Range): { start?: string; end?: string; limit?: number; reverse?: boolean; exclusiveStart?: boolean } {

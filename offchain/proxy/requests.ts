@@ -1,48 +1,49 @@
 /** The proxy's record of requests, vouchers and what it owes: durable before anything acts on it. */
 import { z } from 'zod';
-import { cost, openHash, packAuthorisation, packVoucher, type Receipt, statementHash, totalTokens } from '../../wrappers/statements';
-import { type Admission, admit, BillingError, type Coverage, checkVoucher, covers, NO_COVERAGE } from '../billing/credit';
+import { cost, openHash, packAuthorisation, packVoucher, statementHash, totalTokens } from '../../wrappers/statements';
+import { type Admission, admit, BillingError, type Coverage, checkVoucher, covers } from '../billing/credit';
 import { toBigEndian } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
 import { maxNano, minNano } from '../core/money';
-import { keyNumber, type Ledger, numberKey, type Table } from '../ledger/ledger';
-import { hash, hashText, prices, rawAddress, signature, timeSec } from '../protocol/fields';
-import { authorisation, order, type SignedReceipt, signedReceipt, signedVoucher } from '../protocol/statements-json';
+import type { Ledger, Table } from '../ledger/ledger';
+import { hashText } from '../protocol/fields';
+import { type SignedReceipt, type SignedWorkerVoucher, signedVoucher } from '../protocol/statements-json';
 import type { SignedVoucher } from '../sealing/relay-body';
-import type { Channel } from './channels';
+import { ChannelIndex, coverageOf } from './channel-index';
+import type { Channel, ChannelView } from './channels';
+import { numberOfKey, type RequestRecord, requestKey, requestSchema } from './request-record';
 import type { WorkerDebts } from './worker-debts';
+import { WorkerExposure } from './worker-exposure';
 
-const requestSchema = z.strictObject({
-  order,
-  authorisation,
-  /** The session key's. */
-  signature,
-  workerContract: rawAddress,
-  workerPrices: prices,
-  evidence: hash,
-  receipt: signedReceipt.nullable(),
-  /** No receipt came in time: the request no longer counts, the number stays used. */
-  isVoid: z.boolean(),
-  at: timeSec,
-});
+/** How far requests may go, in nanoTON. */
+export interface CreditLimits {
+  /** Unsigned work of one channel. */
+  readonly creditWindow: bigint;
+  /** Of one worker: requests in flight, and receipts that came without their answers. */
+  readonly workerCredit: bigint;
+}
 
-export type RequestRecord = z.output<typeof requestSchema>;
+/** What became of a request at the door. */
+export type Begun = Admission | { readonly admitted: false; readonly reason: 'already_used' | 'worker_exhausted' | 'channel_full' };
 
 /** What is outstanding and reserved in one channel. */
-export interface Standing {
-  readonly coverage: Coverage;
-  readonly voucher: SignedVoucher | null;
-  readonly outstanding: bigint;
-  readonly reserved: bigint;
-  /** Cost by number of receipts that no voucher covers. */
-  readonly unpaid: ReadonlyMap<bigint, bigint>;
-  readonly inFlight: readonly bigint[];
-}
+export type Standing = Pick<ChannelIndex, 'coverage' | 'voucher' | 'outstanding' | 'reserved' | 'unpaid' | 'inFlight' | 'coveredNumbers'>;
+
+/** Most requests of one channel that are on record: those that cost nothing count, too. */
+export const MAX_ON_RECORD = 16_384;
+/** Most records that are forgotten in one go. */
+const PRUNE_SIZE = 1000;
+/** For so long a receipt without its answer counts against its worker. */
+const UNDELIVERED_SEC = 86_400;
 
 export class RequestBook {
   private readonly requests: Table<RequestRecord>;
   private readonly vouchers: Table<SignedVoucher>;
   private readonly byAuthorisation: Table<string>;
+  /** Channels that something may be outstanding in. */
+  private readonly open: Table<string>;
+  private readonly exposure = new WorkerExposure();
+  private readonly indices = new Map<string, ChannelIndex>();
 
   constructor(
     private readonly ledger: Ledger,
@@ -52,32 +53,12 @@ export class RequestBook {
     this.requests = ledger.table('requests', requestSchema);
     this.vouchers = ledger.table('vouchers', signedVoucher);
     this.byAuthorisation = ledger.table('by-authorisation', z.string());
+    this.open = ledger.table('open-channels', z.literal(''));
+    for (const id of this.channels()) this.index(id);
   }
 
   standing(channel: string): Standing {
-    const voucher = this.vouchers.get(channel) ?? null;
-    const coverage = voucher === null ? NO_COVERAGE : coverageOf(voucher);
-    const unpaid = new Map<bigint, bigint>();
-    const inFlight: bigint[] = [];
-    let outstanding = 0n;
-    let reserved = 0n;
-    for (const [number, record] of this.requestsOf(channel)) {
-      if (record.receipt !== null) {
-        if (covers(coverage, number)) continue;
-        const price = costOf(record, record.receipt.receipt);
-        unpaid.set(number, price);
-        outstanding += price;
-      } else if (!record.isVoid) {
-        inFlight.push(number);
-        reserved += record.authorisation.maxAmount;
-      }
-    }
-    return { coverage, voucher, outstanding, reserved, unpaid, inFlight };
-  }
-
-  /** By rising number. */
-  *requestsOf(channel: string): Generator<readonly [bigint, RequestRecord]> {
-    for (const [key, record] of this.requests.entries({ prefix: `${channel}/` })) yield [keyNumber(key.slice(channel.length + 1)), record];
+    return this.index(channel);
   }
 
   byHash(authorisationHash: bigint): RequestRecord | undefined {
@@ -85,62 +66,67 @@ export class RequestBook {
     return key === undefined ? undefined : this.requests.get(key);
   }
 
+  /** The first records with receipts that no voucher covers, by rising number. */
+  unpaidRecords(channel: string, limit: number): readonly RequestRecord[] {
+    const numbers = [...this.index(channel).unpaid.keys()].sort((a, b) => (a < b ? -1 : 1));
+    return numbers.slice(0, limit).flatMap((number) => this.requests.get(requestKey(channel, number)) ?? []);
+  }
+
+  /** Worth of receipts that this worker showed without their answers, lately and unsigned for, in nanoTON. */
+  undelivered(workerContract: string, nowSec: number): bigint {
+    return this.exposure.undelivered(workerContract, nowSec - UNDELIVERED_SEC);
+  }
+
   /**
    * Admits a request by the credit rule and writes it down, in one step.
-   * @returns used: the number or the authorisation is used or covered already
+   * @returns already_used: the number or the authorisation is used or covered
    */
-  async begin(
-    channel: Channel,
-    record: RequestRecord,
-    creditWindow: bigint,
-  ): Promise<Admission | { readonly admitted: false; readonly reason: 'already_used' }> {
-    const number = record.order.number;
+  async begin(channel: Channel, record: RequestRecord, limits: CreditLimits): Promise<Begun> {
+    const { number } = record.order;
+    const { maxAmount } = record.authorisation;
     const key = requestKey(channel.id, number);
-    const authorisationKey = hashText(statementHash(packAuthorisation(record.authorisation)));
     return this.ledger.change(() => {
-      const standing = this.standing(channel.id);
+      const index = this.index(channel.id);
       const isUsed =
-        number === 0n || this.requests.has(key) || covers(standing.coverage, number) || this.byAuthorisation.has(authorisationKey);
-      if (isUsed) return { admitted: false, reason: 'already_used' } as const;
-      const admission = admit(
-        {
-          deposit: channel.view.deposit,
-          announcedWithdrawal: minNano(channel.view.withdrawal, channel.view.deposit),
-          voucherTotal: maxNano(standing.coverage.total, channel.view.charged),
-          paidOnChain: channel.view.paid,
-          outstanding: standing.outstanding,
-          reserved: standing.reserved,
-        },
-        record.authorisation.maxAmount,
-        creditWindow,
-      );
+        number === 0n || this.requests.has(key) || covers(index.coverage, number) || this.byAuthorisation.has(record.authorisationHash);
+      if (isUsed) return { admitted: false, reason: 'already_used' };
+      if (index.size >= MAX_ON_RECORD) return { admitted: false, reason: 'channel_full' };
+      const admission = admitTo(channel.view, index, maxAmount, limits.creditWindow);
       if (!admission.admitted) return admission;
-      this.requests.put(key, record);
-      this.byAuthorisation.put(authorisationKey, key);
+      const worker = record.workerContract;
+      const atWorker = this.exposure.inFlight(worker) + this.undelivered(worker, record.at) + maxAmount;
+      if (atWorker > limits.workerCredit) return { admitted: false, reason: 'worker_exhausted' };
+      this.byAuthorisation.put(record.authorisationHash, key);
+      this.put(channel.id, record);
       return admission;
     });
   }
 
   /** The worker refused the request before anything ran: the number is free again. */
   async withdraw(record: RequestRecord): Promise<void> {
-    await this.ledger.change(() => {
-      this.requests.remove(requestKey(record.order.channel.toRawString(), record.order.number));
-      this.byAuthorisation.remove(hashText(statementHash(packAuthorisation(record.authorisation))));
-    });
+    await this.ledger.change(() => this.remove(record.order.channel.toRawString(), record.order.number, record.authorisationHash));
   }
 
-  /** Counts a verified receipt, once: for the client's channel and for the worker. @returns false when it was counted before */
-  async complete(receipt: SignedReceipt): Promise<boolean> {
+  /**
+   * Counts a verified receipt, once: for the client's channel and for the worker.
+   * @param isDelivered whether the whole answer came with it
+   * @returns false when it was counted before, is of no request here, or came after its request was given up and covered at no cost
+   */
+  async complete(receipt: SignedReceipt, isDelivered: boolean): Promise<boolean> {
     return this.ledger.change(() => {
-      const key = this.byAuthorisation.get(hashText(receipt.receipt.authorisationHash));
-      const record = key === undefined ? undefined : this.requests.get(key);
-      if (key === undefined || record === undefined || record.receipt !== null) return false;
-      this.requests.put(key, { ...record, receipt, isVoid: false });
-      this.debts.add(
-        record.workerContract,
-        cost(receipt.receipt.usage, record.workerPrices, record.authorisation.maxAmount),
-        totalTokens(receipt.receipt.usage),
-      );
+      const record = this.byHash(receipt.receipt.authorisationHash);
+      if (record === undefined) return false;
+      const channel = record.order.channel.toRawString();
+      if (record.receipt !== null) {
+        if (isDelivered && !record.isDelivered) this.put(channel, { ...record, isDelivered });
+        return false;
+      }
+      if (covers(this.index(channel).coverage, record.order.number)) return false;
+      this.put(channel, { ...record, receipt, isDelivered, isVoid: false });
+      if (record.workerPrices !== null) {
+        const earned = cost(receipt.receipt.usage, record.workerPrices, record.authorisation.maxAmount);
+        this.debts.add(record.workerContract, earned, totalTokens(receipt.receipt.usage));
+      }
       return true;
     });
   }
@@ -160,65 +146,146 @@ export class RequestBook {
       throw new BillingError('voucher_bad_signature', "the voucher is not signed by the channel's session key");
     }
     await this.ledger.change(() => {
-      const standing = this.standing(channel.id);
+      const index = this.index(channel.id);
       const next = coverageOf(signed);
-      if (standing.voucher !== null && isSame(standing.coverage, next)) return;
-      // After a restored backup the chain can know more than the record: nothing below what is charged is worth anything.
-      const last = { ...standing.coverage, total: maxNano(standing.coverage.total, channel.view.charged) };
-      checkVoucher(last, next, standing.unpaid, standing.inFlight);
+      if (index.voucher !== null && isSame(index.coverage, next)) return;
+      checkVoucher(lastCoverage(index.coverage, channel.view, next), next, index.unpaid, index.inFlight.keys());
+      // Only after a restored backup: the voucher that is charged on chain covers them, so they have ended.
+      for (const number of [...index.inFlight.keys()]) if (covers(next, number)) this.giveUp(requestKey(channel.id, number));
       this.vouchers.put(channel.id, signed);
+      this.markOpen(channel.id);
+      index.setVoucher(signed);
     });
   }
 
-  /** Forgets what a voucher covers that is charged on chain. */
-  async prune(channel: Channel): Promise<void> {
-    const { voucher, coverage } = this.standing(channel.id);
-    if (voucher === null || channel.view.charged < coverage.total) return;
-    const done = [...this.requestsOf(channel.id)].filter(
-      ([number, record]) => covers(coverage, number) && (record.receipt !== null || record.isVoid),
-    );
-    if (done.length === 0) return;
+  /** Takes over a voucher of ours that a worker shows and this record, restored from an old backup, had forgotten. */
+  async adoptWorkerVoucher(shown: SignedWorkerVoucher): Promise<void> {
+    if (!(await this.debts.isOurs(shown))) return;
     await this.ledger.change(() => {
-      for (const [number, record] of done) {
-        this.requests.remove(requestKey(channel.id, number));
-        this.byAuthorisation.remove(hashText(statementHash(packAuthorisation(record.authorisation))));
+      if (!this.debts.raise(shown.voucher)) return;
+      const worker = shown.voucher.workerContract.toRawString();
+      // Whatever was in flight in the backup may be in that total: it must not be added once more.
+      for (const [channel, index] of this.indices) {
+        for (const [number, { workerContract }] of [...index.inFlight]) {
+          const record = workerContract === worker ? this.requests.get(requestKey(channel, number)) : undefined;
+          if (record !== undefined) this.put(channel, { ...record, workerPrices: null });
+        }
       }
+    });
+  }
+
+  /** Forgets what a voucher covers that is charged on chain; a part of it, when it is much. */
+  async prune(channel: Channel): Promise<void> {
+    const index = this.index(channel.id);
+    if (index.coveredNumbers.size === 0 || channel.view.charged < index.coverage.total) return;
+    const done = [...index.coveredNumbers].slice(0, PRUNE_SIZE);
+    await this.ledger.change(() => {
+      for (const number of done) this.remove(channel.id, number, index.hashOf(number) ?? '');
     });
   }
 
   /** Gives up requests whose receipt can no longer come; what they reserved is free again. */
   async voidExpired(nowSec: number, longestRunSec: number): Promise<void> {
-    const expired = [...this.requests.entries()].filter(
-      ([, record]) => record.receipt === null && !record.isVoid && record.authorisation.validUntil + longestRunSec < nowSec,
-    );
+    const expired: string[] = [];
+    for (const [channel, index] of this.indices) {
+      for (const [number, { validUntil }] of index.inFlight) {
+        if (validUntil + longestRunSec < nowSec) expired.push(requestKey(channel, number));
+      }
+    }
     if (expired.length === 0) return;
     await this.ledger.change(() => {
-      for (const [key, record] of expired) this.requests.put(key, { ...record, isVoid: true });
+      for (const key of expired) this.giveUp(key);
     });
   }
 
-  /** Channels that have a request or a voucher on record. */
-  channels(): ReadonlySet<string> {
-    const ids = new Set<string>();
-    for (const [id] of this.vouchers.entries()) ids.add(id);
-    for (const [key] of this.requests.entries()) ids.add(key.slice(0, key.indexOf('/')));
-    return ids;
+  /** Channels that something may be outstanding in. */
+  channels(): readonly string[] {
+    return [...this.open.entries()].map(([id]) => id);
+  }
+
+  /** Whether nothing is in flight, unsigned or uncharged. */
+  isSettled(channel: string, view: ChannelView): boolean {
+    const { inFlight, unpaid, coveredNumbers, coverage } = this.index(channel);
+    return inFlight.size === 0 && unpaid.size === 0 && coveredNumbers.size === 0 && view.charged >= coverage.total;
+  }
+
+  /** Lets go of a settled channel's state; its voucher stays on disk, and it is taken up again when it is used again. */
+  async forget(channel: string): Promise<void> {
+    const index = this.indices.get(channel);
+    this.indices.delete(channel);
+    index?.clear();
+    await this.ledger.change(() => this.open.remove(channel));
+  }
+
+  private index(channel: string): ChannelIndex {
+    const known = this.indices.get(channel);
+    if (known !== undefined) return known;
+    const index = new ChannelIndex(this.exposure);
+    const voucher = this.vouchers.get(channel);
+    if (voucher !== undefined) index.setVoucher(voucher);
+    for (const [, record] of this.requests.entries({ prefix: `${channel}/` })) index.put(record);
+    this.indices.set(channel, index);
+    return index;
+  }
+
+  /** Writes a record, and the index with it. Inside Ledger.change only. */
+  private put(channel: string, record: RequestRecord): void {
+    this.requests.put(requestKey(channel, record.order.number), record);
+    this.markOpen(channel);
+    this.index(channel).put(record);
+  }
+
+  private remove(channel: string, number: bigint, authorisationHash: string): void {
+    this.requests.remove(requestKey(channel, number));
+    this.byAuthorisation.remove(authorisationHash);
+    this.index(channel).remove(number);
+  }
+
+  private giveUp(key: string): void {
+    const record = this.requests.get(key);
+    if (record !== undefined) this.put(record.order.channel.toRawString(), { ...record, isVoid: true });
+  }
+
+  private markOpen(channel: string): void {
+    if (!this.open.has(channel)) this.open.put(channel, '');
   }
 }
 
-/** What the client pays for a receipt. */
-export function costOf(record: RequestRecord, receipt: Receipt): bigint {
-  return cost(receipt.usage, record.authorisation.prices, record.authorisation.maxAmount);
+/** The hash by which everybody names an authorisation. */
+export function authorisationHashOf(authorisation: Parameters<typeof packAuthorisation>[0]): string {
+  return hashText(statementHash(packAuthorisation(authorisation)));
 }
 
-function coverageOf(signed: SignedVoucher): Coverage {
-  return { total: signed.voucher.total, upTo: signed.voucher.upTo, open: new Set(signed.openNumbers) };
+function admitTo(view: ChannelView, index: ChannelIndex, maxAmount: bigint, creditWindow: bigint): Admission {
+  // More is charged than we know to be signed: this record is from an old backup, and the client has the newer voucher.
+  if (view.charged > index.coverage.total) {
+    return { admitted: false, reason: 'credit_exhausted', missing: view.charged - index.coverage.total };
+  }
+  return admit(
+    {
+      deposit: view.deposit,
+      announcedWithdrawal: minNano(view.withdrawal, view.deposit),
+      voucherTotal: index.coverage.total,
+      paidOnChain: view.paid,
+      outstanding: index.outstanding,
+      reserved: index.reserved,
+    },
+    maxAmount,
+    creditWindow,
+  );
+}
+
+/**
+ * What the next voucher is measured by: the last one that we accepted, or, after a restored backup, the one that is charged on chain.
+ * Of that one we know the total and the highest number, but not which numbers it left open: those that the next one leaves open were
+ * open then, and every other is taken as paid.
+ */
+function lastCoverage(accepted: Coverage, view: ChannelView, next: Coverage): Coverage {
+  if (view.charged <= accepted.total) return accepted;
+  const upTo = maxNano(accepted.upTo, view.upTo);
+  return { total: view.charged, upTo, open: new Set([...next.open].filter((number) => number <= upTo && !covers(accepted, number))) };
 }
 
 function isSame(a: Coverage, b: Coverage): boolean {
   return a.total === b.total && a.upTo === b.upTo && a.open.size === b.open.size && [...a.open].every((number) => b.open.has(number));
-}
-
-function requestKey(channel: string, number: bigint): string {
-  return `${channel}/${numberKey(number)}`;
 }

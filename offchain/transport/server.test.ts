@@ -5,10 +5,13 @@ import { connect as connectHttp2 } from 'node:http2';
 import { createConnection, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { codeOf } from '../core/errors';
 import { once as chunkOf, type Handler, readAll } from './exchange';
 import { http1Server, http2Server, jsonAnswer, type ServeOptions, type SocketServer } from './server';
 import { connectionOver } from './session';
 import { dialLocal, listen, localListener } from './tls';
+
+jest.setTimeout(30_000);
 
 const PING_MS = 10_000;
 const served: Handler = async (call) => ({ status: 200, headers: {}, body: chunkOf(Buffer.from(`${call.body.length}`)) });
@@ -128,6 +131,8 @@ describe('a server', () => {
       connection.close();
     } else {
       const request = httpRequest({ socketPath: path, agent: false });
+      // The reset can reach the request as well as its answer.
+      request.on('error', () => undefined);
       request.end();
       const [response] = await once(request, 'response');
       await stop;

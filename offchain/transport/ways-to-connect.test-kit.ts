@@ -6,6 +6,7 @@ import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Answer, type Call, type Connection, type Handler, TransportError } from './exchange';
 import { http1Server, http2Server, type ServeOptions } from './server';
 import { connectionOver } from './session';
@@ -158,4 +159,18 @@ function callHttp1(port: number, call: Call, signal?: AbortSignal): Promise<Answ
     request.on('error', fail);
     request.end(call.body);
   });
+}
+
+/** A promise and its resolution, to put two ends in an order without waiting for time. */
+export function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
+  let open: () => void = () => undefined;
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}
+
+/** Lets everything run that the sockets have already brought: what nobody caught shows while its test still runs. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await turn();
 }
