@@ -94,27 +94,21 @@ describe('a rare word in a prompt and in its answer', () => {
 
   const prompt = `Say ${CANARY} and ${CANARY}.`;
   const messages = [{ role: 'user' as const, content: prompt }];
+  /** Of the streamed answer: what has come, and that it is over. */
+  let answer = '';
+  let ended: Promise<void>;
 
   async function inMemory(name: ProcessName, patterns: Patterns): Promise<readonly string[]> {
     return searchMemory(await until(`${name} answers`, () => network.pid(name)), patterns);
   }
 
   describe('while it is answered', () => {
-    let rest: Promise<string>;
-    let answer = '';
-
     beforeAll(async () => {
       const stream = await network.openai.chat.completions.create({ model: network.model, messages, stream: true });
-      rest = (async () => {
+      ended = (async () => {
         for await (const chunk of stream) answer += chunk.choices[0]?.delta.content ?? '';
-        return answer;
       })();
       await until('the answer has both words', async () => answer === prompt);
-    });
-
-    afterAll(async () => {
-      engine.release();
-      expect(await rest).toBe(prompt);
     });
 
     if (isMemoryReadable) {
@@ -134,6 +128,9 @@ describe('a rare word in a prompt and in its answer', () => {
 
   describe('when it was answered, streamed and whole', () => {
     beforeAll(async () => {
+      engine.release();
+      await ended;
+      expect(answer).toBe(prompt);
       const whole = await network.openai.chat.completions.create({ model: network.model, messages });
       expect(whole.choices[0]?.message.content).toBe(prompt);
     });
@@ -166,9 +163,8 @@ describe('a rare word in a prompt and in its answer', () => {
   describe('unlike a word in a header that everybody may read', () => {
     const sockets: Socket[] = [];
     const dialProxy = async (protocol: string) => {
-      const folder = network.folder('proxy');
-      const [key, certificate] = ['key', 'cert'].map((kind) => readFileSync(join(folder, `tls.${kind}.pem`), 'utf8'));
-      return dialTls(`https://127.0.0.1:${network.config('proxy').port}`, tlsIdentity(key ?? '', certificate ?? '').pin, protocol);
+      const certificate = readFileSync(join(network.folder('proxy'), 'keys', 'tls.cert.pem'), 'utf8');
+      return dialTls(`https://127.0.0.1:${network.config('proxy').port}`, tlsIdentity('', certificate).pin, protocol);
     };
 
     beforeAll(async () => {

@@ -35,15 +35,9 @@ function tap(folder) {
     return _writeGeneric.call(this, isMany, data, encoding, done);
   };
 
-  // HTTP takes bytes from a native handle past JavaScript; from one that does not look native it takes them through the socket.
-  const probe = new TLSSocket();
-  for (const handle of [probe._handle, probe._handle._parent]) looksNative(handle).isStreamBase = false;
+  // HTTP takes bytes from a native handle past JavaScript; from one that does not look native it takes them through the socket. TCP
+  // keeps its looks: TLS lies on it, and without TLS only fetch uses it, which reads the socket.
+  const probe = new TLSSocket(undefined, { pipe: true });
+  for (const handle of [probe._handle, probe._handle._parent]) Object.getPrototypeOf(handle).isStreamBase = false;
   probe.destroy();
-}
-
-/** The prototype that says so: of TLS, or of all streams of the system. */
-function looksNative(handle) {
-  let prototype = handle;
-  while (!Object.hasOwn(prototype, 'isStreamBase')) prototype = Object.getPrototypeOf(prototype);
-  return prototype;
 }

@@ -168,6 +168,25 @@ describe('adopting what the proxy shows', () => {
     expect((await place(book)).number).toBe(6n);
     expect((await book.makeVoucher()).openNumbers).toEqual([5n, 6n]);
   });
+
+  test('a number that was forgotten is paid once what was signed for it is recalled', async () => {
+    const store = new MemoryStore();
+    const book = bookOn(store);
+    await book.adopt(null, [5n], NOW);
+    await book.recall(5n, 55n, authorisation(5n));
+    await book.recall(5n, 56n, authorisation(6n));
+    await book.recall(4n, 44n, authorisation(4n));
+    expect(bookOn(store).order(5n)).toEqual({
+      number: 5n,
+      salt: 55n,
+      authorisation: authorisation(5n),
+      validUntil: NOW + 300,
+      receipt: null,
+    });
+    expect(book.order(4n)).toBeUndefined();
+    await book.addReceipt(5n, receiptFor({ number: 5n, salt: 0n, authorisation: authorisation(5n), validUntil: NOW, receipt: null }));
+    expect((await book.makeVoucher()).voucher).toMatchObject({ total: USAGE_COST, upTo: 5n, open: 0n });
+  });
 });
 
 /** What happens to a channel, in any order. */

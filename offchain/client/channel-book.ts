@@ -20,7 +20,10 @@ import { ClientError } from './errors';
 export interface OrderRecord {
   readonly number: bigint;
   readonly salt: bigint;
-  /** Null for a number that the proxy knows and this record had forgotten (restored from an older copy): it is never paid blindly. */
+  /**
+   * Null for a number that the proxy knows and this record had forgotten (restored from an older copy): it is never paid unless what we
+   * signed for it is shown again.
+   */
   readonly authorisation: Authorisation | null;
   /** Unix seconds after which it may no longer start. */
   readonly validUntil: number;
@@ -138,6 +141,15 @@ export class ChannelBook {
   /** The request of this number runs no longer, with a receipt or without. */
   end(number: bigint): void {
     this.running.delete(number);
+  }
+
+  /** Remembers what was signed for a forgotten number, which the caller has verified. Changes nothing for any other. */
+  async recall(number: bigint, salt: bigint, authorisation: Authorisation): Promise<void> {
+    const order = this.orders.get(number);
+    if (order === undefined || order.authorisation !== null) return;
+    const recalled = { ...order, salt, authorisation, validUntil: authorisation.validUntil };
+    this.orders.set(number, recalled);
+    await this.store.save({ put: [recalled] });
   }
 
   /** Keeps a receipt that the caller has verified against the number's authorisation. One for a covered number changes nothing. */

@@ -1,5 +1,5 @@
 import { Address } from '@ton/core';
-import { packReceipt, packVoucher, statementHash } from '../../wrappers/statements';
+import { packAuthorisation, packReceipt, packVoucher, statementHash } from '../../wrappers/statements';
 import { toBigEndian } from '../core/bytes';
 import type { ChannelState } from '../protocol/calls';
 import { generateSigner } from '../runtime/node-crypto';
@@ -157,6 +157,30 @@ describe('after a crash or a lost answer', () => {
     expect(peer.voucher?.voucher.total).toBe(4n * USAGE_COST);
   });
 
+  test('a record restored from an older copy pays for what it had forgotten, once, by its own signatures', async () => {
+    await ask();
+    const older = store.copy();
+    await ask();
+    await ask();
+    await reopen(older);
+    await client.channel.flush();
+    expect(peer.voucher?.voucher).toMatchObject({ total: 3n * USAGE_COST, upTo: 3n, open: 0n });
+    client.channel.distrustRecord();
+    await client.channel.flush();
+    expect(peer.voucher?.voucher.total).toBe(3n * USAGE_COST);
+  });
+
+  test('a record that was lost altogether is built again from what the proxy shows', async () => {
+    await ask();
+    await client.channel.flush();
+    await ask();
+    await reopen(new MemoryStore());
+    await ask();
+    await client.channel.flush();
+    expect(peer.relays.at(-1)?.order.number).toBe(3n);
+    expect(peer.voucher?.voucher).toMatchObject({ total: 3n * USAGE_COST, upTo: 3n, open: 0n });
+  });
+
   test('a proxy restored from an older copy is given the newer voucher', async () => {
     await ask();
     await client.channel.flush();
@@ -223,10 +247,45 @@ describe('a proxy that lies about the channel', () => {
     expect(client.book.total).toBe(before.total);
   });
 
+  test('cannot make a client that has forgotten pay for an order that it never signed, or pay one twice', async () => {
+    await ask();
+    await client.channel.flush();
+    await ask();
+    const forger = generateSigner();
+    const channel = Address.parseRaw(`0:${hex(0x31)}`);
+    const changes: readonly ((entry: ChannelState['receipts'][number]) => Promise<ChannelState['receipts'][number]>)[] = [
+      async (entry) => ({ ...entry, order: { ...entry.order, number: 77n } }),
+      async (entry) => ({ ...entry, order: { ...entry.order, channel } }),
+      async (entry) => ({ ...entry, authorisationSignature: new Uint8Array(64) }),
+      async (entry) => {
+        const authorisation = { ...entry.authorisation, maxAmount: entry.authorisation.maxAmount + 1n };
+        const hash = toBigEndian(statementHash(packAuthorisation(authorisation)), 32);
+        return { ...entry, authorisation, authorisationSignature: await forger.sign(hash) };
+      },
+    ];
+    for (const change of changes) {
+      const honest = peer.state();
+      const receipts = await Promise.all(honest.receipts.map(change));
+      await reopen(new MemoryStore());
+      // The covered one comes again, too.
+      const [first] = peer.orders.values();
+      if (first?.receipt) receipts.unshift({ ...first, authorisationSignature: first.signature, receipt: first.receipt });
+      const shown = receipts.map(({ order, authorisation, authorisationSignature, receipt }) => ({
+        order,
+        authorisation,
+        authorisationSignature,
+        receipt,
+      }));
+      peer.show = (state) => ({ ...state, receipts: shown });
+      await client.channel.ready();
+      expect(client.book.total + client.book.outstanding).toBe(USAGE_COST);
+    }
+  });
+
   test('cannot make this client pay for a number that it has not used', async () => {
     const before = await lie((state) => ({
       ...state,
-      receipts: state.receipts.map((entry) => ({ ...entry, number: entry.number + 100n })),
+      receipts: state.receipts.map((entry) => ({ ...entry, order: { ...entry.order, number: entry.order.number + 100n } })),
     }));
     expect(client.book.total + client.book.outstanding).toBe(before.total + before.outstanding);
     const { voucher, openNumbers } = await client.book.makeVoucher();

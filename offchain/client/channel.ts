@@ -88,6 +88,8 @@ export interface CarriedVoucher {
   lost(): void;
 }
 
+type ShownReceipt = ChannelState['receipts'][number];
+
 const VALID_FOR_SEC = 300;
 const LONGEST_PAUSE_MS = 60_000;
 /** How long the end of a process waits for its last voucher to be taken. The proxy gets it at the next start otherwise. */
@@ -273,9 +275,9 @@ export class Channel {
     const state = await this.askProxy();
     const nowSec = clock.nowSec();
     const shown = state.voucher !== null && (await this.isOurs(state.voucher)) ? state.voucher : null;
-    await book.adopt(shown, [...state.receipts.map(({ number }) => number), ...state.inFlight], nowSec);
-    for (const { number, receipt } of state.receipts) if (await this.isReceiptOf(number, receipt)) await book.addReceipt(number, receipt);
-    const known = new Set([...state.receipts.map(({ number }) => number), ...state.inFlight]);
+    const known = new Set([...state.receipts.map(({ order }) => order.number), ...state.inFlight]);
+    await book.adopt(shown, [...known], nowSec);
+    for (const entry of state.receipts) await this.takeReceipt(entry);
     book.release(book.expired(nowSec, longestRunSec).filter((number) => !known.has(number)));
     const { voucher } = book;
     const isDelivered =
@@ -320,10 +322,27 @@ export class Channel {
     return crypto.verifyEd25519(signer.publicKey, toBigEndian(statementHash(packVoucher(voucher)), 32), signature);
   }
 
-  /** Against our own record of the number: the receipt key in its authorisation is that of evidence which was verified before sealing. */
-  private async isReceiptOf(number: bigint, { receipt, signature }: SignedReceipt): Promise<boolean> {
-    const authorisation = this.options.book.order(number)?.authorisation;
-    if (authorisation === null || authorisation === undefined) return false;
+  /** Takes a receipt for a number that no voucher covers, if we ordered it and the guest that we chose has signed it. */
+  private async takeReceipt(entry: ShownReceipt): Promise<void> {
+    const { book } = this.options;
+    const { number } = entry.order;
+    // A number that this record has forgotten is as good as our own signature on it.
+    if (book.order(number)?.authorisation === null && (await this.isOurOrder(entry))) {
+      await book.recall(number, entry.order.salt, entry.authorisation);
+    }
+    const authorisation = book.order(number)?.authorisation;
+    if (authorisation && (await this.isReceiptOf(authorisation, entry.receipt))) await book.addReceipt(number, entry.receipt);
+  }
+
+  /** Whether our session key has signed this authorisation of this order in our channel. */
+  private async isOurOrder({ order, authorisation, authorisationSignature }: ShownReceipt): Promise<boolean> {
+    const { address, crypto, signer } = this.options;
+    if (!order.channel.equals(address) || statementHash(packOrder(order)) !== authorisation.orderHash) return false;
+    return crypto.verifyEd25519(signer.publicKey, toBigEndian(statementHash(packAuthorisation(authorisation)), 32), authorisationSignature);
+  }
+
+  /** The receipt key in our authorisation is that of evidence which was verified before we signed it. */
+  private async isReceiptOf(authorisation: Authorisation, { receipt, signature }: SignedReceipt): Promise<boolean> {
     if (receipt.authorisationHash !== statementHash(packAuthorisation(authorisation))) return false;
     const hash = toBigEndian(statementHash(packReceipt(receipt)), 32);
     return this.options.crypto.verifyEd25519(toBigEndian(authorisation.receiptKey, 32), hash, signature);

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Address } from '@ton/core';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
-import { assertNetworkPolicy, type EvidencePolicy } from '../attestation/policy';
-import { loadTrustRoot } from '../attestation/trust-root';
+import type { EvidencePolicy } from '../attestation/policy';
 import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
+import { networkPolicy } from '../chain/network-policy';
 import { SendingWallet } from '../chain/wallet';
 import { loadWalletSigner } from '../chain/wallet-key';
 import { fromBigEndian } from '../core/bytes';
@@ -107,7 +107,8 @@ export async function openCocoonClient(input: ClientSettingsInput, log: Logger =
 /** As openCocoonClient, for a process that holds the state folder already. */
 export async function composeClient(settings: ClientSettings, log: Logger, onDefect: (error: unknown) => void): Promise<CocoonClient> {
   const network = loadNetwork(settings.network);
-  const policy = await evidencePolicy(network, settings);
+  const { minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven } = settings;
+  const policy = await networkPolicy(network, { minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven });
   const keys = join(settings.stateFolder, 'keys');
   openStateFolder(keys);
   const session = signerFromSeed(loadOrCreateSeed(join(keys, 'session.seed')));
@@ -223,17 +224,6 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
       await ledger.close();
     },
   };
-}
-
-/** Refuses what a network may not rest on. @throws ConfigError */
-async function evidencePolicy(network: Network, settings: ClientSettings): Promise<EvidencePolicy> {
-  const { minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven } = settings;
-  const trustRoots = await Promise.all(
-    network.trustRoots.map((root) => loadTrustRoot({ kind: root.kind, der: Buffer.from(root.der, 'base64') }, nodeCrypto)),
-  );
-  const policy = { trustRoots, minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven };
-  assertNetworkPolicy(policy);
-  return policy;
 }
 
 /** @throws ConfigError wrong_owner_key */

@@ -13,6 +13,7 @@ import type { AnswerReport } from './answer';
 import { type CocoonClient, composeClient } from './cocoon-client';
 import { type ClientConfig, ClientConfigSchema } from './config';
 import { createGateway } from './gateway';
+import { ClientMetrics } from './metrics';
 
 runProcess({ name: 'client', config: ClientConfigSchema, start });
 
@@ -24,8 +25,10 @@ async function start(context: ProcessContext<ClientConfig>): Promise<RunningProc
   };
   const client = await composeClient(settingsOf(config), log, onDefect);
   const recent: AnswerReport[] = [];
+  const metrics = new ClientMetrics(context.metrics);
   client.onAnswer((report) => {
     recent.push(report);
+    metrics.count(report);
     if (recent.length > RECENT_ANSWERS) recent.shift();
     log.info(detailsOf(report), 'answer');
     context.report('answer', detailsOf(report));

@@ -1,5 +1,5 @@
 import type { Server } from 'node:net';
-import { type Authorisation, packAuthorisation, packOrder, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
+import { type Authorisation, type Order, packAuthorisation, packOrder, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
 import { type Coverage, checkVoucher, NO_COVERAGE } from '../billing/credit';
 import { toBigEndian, utf8 } from '../core/bytes';
 import {
@@ -27,7 +27,10 @@ import { CHANNEL, hex, NOW, OPERATOR, PROXY, ROOT, type TestGuest, USAGE, USAGE_
 // A proxy that does as the tests tell it, good or bad, behind real TLS.
 
 interface KnownOrder {
+  readonly order: Order;
   readonly authorisation: Authorisation;
+  /** The client's. */
+  readonly signature: Uint8Array;
   receipt: SignedReceipt | null;
   isOver: boolean;
 }
@@ -177,9 +180,9 @@ export class TestProxy {
 
   state(): ChannelState {
     const { coverage, voucher } = this;
-    const receipts = [...this.orders].flatMap(([number, { authorisation, receipt }]) => {
+    const receipts = [...this.orders].flatMap(([number, { order, authorisation, signature, receipt }]) => {
       const isCovered = number <= coverage.upTo && !coverage.open.has(number);
-      return receipt === null || isCovered ? [] : [{ number, authorisation, receipt }];
+      return receipt === null || isCovered ? [] : [{ order, authorisation, authorisationSignature: signature, receipt }];
     });
     return {
       standing: { channel: CHANNEL.toRawString(), voucherTotal: coverage.total, upTo: coverage.upTo, outstanding: 0n, reserved: 0n },
@@ -202,7 +205,7 @@ export class TestProxy {
     }
     if (this.orders.has(request.order.number)) throw new CallError('already_used', 'no');
     if (request.voucher !== null) this.accept(request.voucher);
-    const order: KnownOrder = { authorisation, receipt: null, isOver: false };
+    const order: KnownOrder = { order: request.order, authorisation, signature: request.signature, receipt: null, isOver: false };
     this.orders.set(request.order.number, order);
     const guest = this.guest(call.headers[WORKER_HEADER] ?? '');
     return { status: 200, headers: { 'content-type': SEALED_MEDIA_TYPE }, body: this.run(guest, request, order, hash) };

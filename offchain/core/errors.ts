@@ -1,6 +1,6 @@
 /**
- * core: what every room shares: bytes, money, clock, ids, errors, lifecycle.
- * It trusts nothing and imports nothing of ours; it does no I/O except in lifecycle.ts.
+ * core: what every room shares: bytes, money, clock, primitives, errors.
+ * It trusts nothing and imports nothing of ours; it does no I/O.
  */
 
 /** Values that are safe to log: never a prompt, an answer, a key, or bytes that came from the network. */

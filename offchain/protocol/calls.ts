@@ -1,7 +1,7 @@
 /** What each call carries. Client <-> proxy, proxy -> worker, worker -> guest; see docs/protocol.md. */
 import { z } from 'zod';
-import { address, counter, hash, nano, prices, rawAddress, timeSec } from './fields';
-import { authorisation, signedChallenge, signedReceipt, signedRequest, signedVoucher, signedWorkerVoucher } from './statements-json';
+import { address, counter, hash, nano, prices, rawAddress, signature, timeSec } from './fields';
+import { authorisation, order, signedChallenge, signedReceipt, signedRequest, signedVoucher, signedWorkerVoucher } from './statements-json';
 
 /** Names in paths and headers. */
 export const WORKER_HEADER = 'cocoon-worker';
@@ -133,8 +133,11 @@ export const channelCall = signedRequest;
 export const channelState = z.strictObject({
   standing: channelStanding,
   voucher: signedVoucher.nullable(),
-  /** The receipts that the voucher does not cover, by rising number. */
-  receipts: z.array(z.strictObject({ number: counter, authorisation, receipt: signedReceipt })).max(1024),
+  /**
+   * The first receipts that the voucher does not cover, by rising number, each with what the client itself has signed for it: a client
+   * that has forgotten a number recognises its own order and authorisation.
+   */
+  receipts: z.array(z.strictObject({ order, authorisation, authorisationSignature: signature, receipt: signedReceipt })).max(1024),
   inFlight: z.array(counter).max(1024),
 });
 

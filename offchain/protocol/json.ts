@@ -23,8 +23,9 @@ export function readJson<S extends z.ZodType>(schema: S, body: Uint8Array): z.ou
   let value: unknown;
   try {
     value = JSON.parse(fromUtf8(body));
-  } catch (cause) {
-    throw new MalformedError('bad_json', 'the body is not JSON', {}, { cause });
+  } catch {
+    // The parser's own message can quote the body: it is not kept.
+    throw new MalformedError('bad_json', 'the body is not JSON');
   }
   let result: z.ZodSafeParseResult<z.output<S>>;
   try {

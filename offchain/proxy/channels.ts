@@ -1,10 +1,13 @@
 /** Clients' channels as the chain shows them: which are ours, and what they hold. */
 import { Address } from '@ton/core';
 import type { ChainAccount, ChainClient } from '../chain/chain-client';
+import { ChainError } from '../chain/chain-error';
 import { ClientContract } from '../chain/contracts';
 import type { ChainWatcher } from '../chain/watcher';
 import { toBigEndian } from '../core/bytes';
+import type { Clock } from '../core/clock';
 import { CallError } from '../protocol/json';
+import type { Activity } from './requests';
 
 /** A channel's state as last read. Amounts in nanoTON. */
 export interface ChannelView {
@@ -12,11 +15,14 @@ export interface ChannelView {
   readonly sessionKey: Uint8Array;
   readonly charged: bigint;
   readonly paid: bigint;
+  /** Highest number that the charged voucher covers. */
+  readonly upTo: bigint;
   readonly deposit: bigint;
   /** Announced, at most 2^64 - 1 for everything. */
   readonly withdrawal: bigint;
 }
 
+/** A channel that is watched: `view` is always the newest. */
 export interface Channel {
   /** Raw address. */
   readonly id: string;
@@ -31,59 +37,168 @@ export interface ChannelTerms {
   readonly withdrawDelay: number;
 }
 
+export interface ChannelsParts {
+  readonly client: Pick<ChainClient, 'getAccount'>;
+  readonly watcher: Pick<ChainWatcher, 'onAccount'>;
+  readonly clock: Clock;
+  readonly terms: ChannelTerms;
+  /** What the channel is still watched for, by our record. */
+  activity(channel: Channel): Activity;
+  /** Told at once when a channel is no longer watched. */
+  onForgotten(id: string): void;
+}
+
 /** Most channels that are watched at once: each costs a read a round. */
-const MAX_WATCHED = 10_000;
+export const MAX_WATCHED = 10_000;
+/** Most addresses that are looked up at once for callers whom nobody knows yet. */
+const MAX_LOOKUPS = 32;
+/** A channel that nobody has used for so long is no longer watched, once it is settled. */
+export const IDLE_SEC = 600;
+/** What was read longer ago is read again before it is used; and well before an announced withdrawal can be completed. */
+const MAX_AGE_SEC = 120;
+
+interface Watched {
+  readonly id: string;
+  readonly address: Address;
+  view: ChannelView;
+  lastLt: bigint;
+  readAtSec: number;
+  usedAtSec: number;
+  /** When a caller last had it read. */
+  askedAtSec: number;
+  readonly unwatch: () => void;
+}
 
 export class Channels {
-  private readonly known = new Map<string, Channel>();
+  /** The least recently used first. */
+  private readonly known = new Map<string, Watched>();
+  private readonly lookups = new Map<string, Promise<Watched>>();
 
-  constructor(
-    private readonly client: ChainClient,
-    private readonly watcher: ChainWatcher,
-    private readonly terms: ChannelTerms,
-  ) {}
+  constructor(private readonly parts: ChannelsParts) {}
 
   get(id: string): Channel | undefined {
     return this.known.get(id);
   }
 
-  all(): Iterable<Channel> {
-    return this.known.values();
+  all(): readonly Channel[] {
+    return [...this.known.values()];
   }
 
   /**
-   * The channel at an address, read from the chain when it is new. It is served only if the address follows from the known code, this
-   * proxy, its operator and its delay.
-   * @throws CallError no_channel, too_many_requests; ChainError
+   * The channel at an address, read from the chain when it is new or was not read for long. It is served only if the address follows
+   * from the known code, this proxy, its operator and its delay.
+   * @throws CallError no_channel, too_many_requests, not_ready when the chain cannot be read
    */
   async find(address: Address): Promise<Channel> {
     const id = address.toRawString();
-    const known = this.known.get(id);
-    if (known !== undefined) return known;
-    if (this.known.size >= MAX_WATCHED) throw new CallError('too_many_requests', 'too many channels', {}, true);
-    const channel = this.read(await this.client.getAccount(address));
-    if (channel === null) throw new CallError('no_channel', 'no open channel to this proxy at this address');
-    if (!this.known.has(id)) {
-      this.known.set(id, channel);
-      this.watcher.onAccount(address, (account) => this.update(account));
+    const known = this.known.get(id) ?? (await this.lookUp(id, address));
+    this.touch(known);
+    if (!this.isFresh(known)) this.update(known, await this.readAccount(address));
+    if (!this.isFresh(known)) throw new CallError('not_ready', 'the chain stands still', {}, true);
+    return known;
+  }
+
+  /** Reads a channel anew, at most once a second, when a refusal must not rest on the last look. @throws CallError not_ready */
+  async refresh(channel: Channel): Promise<void> {
+    const known = this.known.get(channel.id);
+    const nowSec = this.parts.clock.nowSec();
+    if (known === undefined || known.askedAtSec === nowSec) return;
+    known.askedAtSec = nowSec;
+    this.update(known, await this.readAccount(channel.address));
+  }
+
+  /** Whether nobody has used the channel for long. */
+  isIdle(channel: Channel): boolean {
+    const usedAtSec = this.known.get(channel.id)?.usedAtSec ?? 0;
+    return usedAtSec + IDLE_SEC < this.parts.clock.nowSec();
+  }
+
+  /** Stops watching what nobody uses and nothing is outstanding in. */
+  forgetIdle(): void {
+    for (const watched of this.known.values()) {
+      if (!this.isIdle(watched)) return;
+      if (this.parts.activity(watched) === 'settled') this.forget(watched);
     }
-    return this.known.get(id) ?? channel;
   }
 
-  /** Reads a channel anew, when a decision must not rest on the last look. */
-  async refresh(channel: Channel): Promise<Channel> {
-    this.update(await this.client.getAccount(channel.address));
-    return this.known.get(channel.id) ?? channel;
+  private isFresh({ readAtSec }: Watched): boolean {
+    const { clock, terms } = this.parts;
+    return clock.nowSec() - readAtSec <= Math.min(MAX_AGE_SEC, terms.withdrawDelay / 2);
   }
 
-  private update(account: ChainAccount): void {
-    const channel = this.read(account);
-    if (channel !== null) this.known.set(channel.id, channel);
+  private lookUp(id: string, address: Address): Promise<Watched> {
+    const running = this.lookups.get(id);
+    if (running !== undefined) return running;
+    if (this.lookups.size >= MAX_LOOKUPS) throw new CallError('too_many_requests', 'too many channels are looked up', {}, true);
+    const lookup = this.readNew(id, address).finally(() => this.lookups.delete(id));
+    this.lookups.set(id, lookup);
+    return lookup;
   }
 
-  private read(account: ChainAccount): Channel | null {
+  private async readNew(id: string, address: Address): Promise<Watched> {
+    const account = await this.readAccount(address);
+    const view = this.viewOf(account);
+    if (view === null) throw new CallError('no_channel', 'no open channel to this proxy at this address');
+    if (this.known.size >= MAX_WATCHED) this.makeRoom();
+    const nowSec = this.parts.clock.nowSec();
+    const watched: Watched = {
+      id,
+      address,
+      view,
+      lastLt: account.lastLt,
+      readAtSec: account.atSec,
+      usedAtSec: nowSec,
+      askedAtSec: nowSec,
+      unwatch: this.parts.watcher.onAccount(address, (read) => this.update(watched, read)),
+    };
+    this.known.set(id, watched);
+    return watched;
+  }
+
+  /** @throws CallError not_ready */
+  private async readAccount(address: Address): Promise<ChainAccount> {
+    try {
+      return await this.parts.client.getAccount(address);
+    } catch (error) {
+      if (error instanceof ChainError) throw new CallError('not_ready', 'the chain cannot be read', {}, true);
+      throw error;
+    }
+  }
+
+  /** Lets go of the channel that matters least. @throws CallError too_many_requests */
+  private makeRoom(): void {
+    const byActivity = (wanted: Activity) => this.all().find((channel) => this.parts.activity(channel) === wanted);
+    const found = byActivity('settled') ?? byActivity('unsigned');
+    const watched = found === undefined ? undefined : this.known.get(found.id);
+    if (watched === undefined) throw new CallError('too_many_requests', 'too many channels', {}, true);
+    this.forget(watched);
+  }
+
+  private forget(watched: Watched): void {
+    watched.unwatch();
+    this.known.delete(watched.id);
+    this.parts.onForgotten(watched.id);
+  }
+
+  private touch(watched: Watched): void {
+    if (!this.known.has(watched.id)) return;
+    watched.usedAtSec = this.parts.clock.nowSec();
+    this.known.delete(watched.id);
+    this.known.set(watched.id, watched);
+  }
+
+  /** Reads can come late and out of order: a channel's state never goes back. */
+  private update(watched: Watched, account: ChainAccount): void {
+    if (account.lastLt < watched.lastLt) return;
+    watched.lastLt = account.lastLt;
+    if (account.atSec > watched.readAtSec) watched.readAtSec = account.atSec;
+    // A contract that is there no longer (frozen for want of rent) has nothing to pay from.
+    watched.view = this.viewOf(account) ?? { ...watched.view, deposit: 0n };
+  }
+
+  private viewOf(account: ChainAccount): ChannelView | null {
     if (account.data === null) return null;
-    const { proxy, operator, withdrawDelay } = this.terms;
+    const { proxy, operator, withdrawDelay } = this.parts.terms;
     let state: ReturnType<typeof ClientContract.parseState>;
     try {
       state = ClientContract.parseState(account.data);
@@ -93,16 +208,13 @@ export class Channels {
     const expected = ClientContract.create({ owner: state.terms.owner, proxy, operator, withdrawDelay });
     if (!expected.address.equals(account.address) || state.sessionKey === 0n) return null;
     return {
-      id: account.address.toRawString(),
-      address: account.address,
-      view: {
-        owner: state.terms.owner,
-        sessionKey: toBigEndian(state.sessionKey, 32),
-        charged: state.charged,
-        paid: state.paid,
-        deposit: ClientContract.deposit(account.balance),
-        withdrawal: state.withdrawal?.amount ?? 0n,
-      },
+      owner: state.terms.owner,
+      sessionKey: toBigEndian(state.sessionKey, 32),
+      charged: state.charged,
+      paid: state.paid,
+      upTo: state.upTo,
+      deposit: ClientContract.deposit(account.balance),
+      withdrawal: state.withdrawal?.amount ?? 0n,
     };
   }
 }

@@ -39,7 +39,14 @@ export const ProxyConfigSchema = z.strictObject({
     .describe('PEM files of an ordinary certificate; null: a self-signed one, pinned on chain'),
   feeBasisPoints: z.int().min(0).max(9999).default(1000).describe("the proxy's share of what clients pay, in hundredths of a per cent"),
   creditWindowNano: nano.default(100_000_000n).describe('unsigned work that is carried per channel, in nanoTON'),
+  workerCreditNano: nano
+    .default(1_000_000_000n)
+    .describe('most that may be in flight at one worker, receipts without their answers included, in nanoTON'),
+  maxUndeliveredNano: nano
+    .default(100_000_000n)
+    .describe('drop a worker when its receipts without their answers are worth more within a day, in nanoTON'),
   chargeAtNano: nano.default(50_000_000n).describe('charge when a voucher is worth so much, in nanoTON'),
+  minChargeNano: nano.default(5_000_000n).describe('never charge for less, whatever happens: what a charge costs, in nanoTON'),
   workerDepositNano: nano.default(500_000_000n).describe("what a worker's contract is filled up with, in nanoTON"),
   workerRefillAtNano: nano.default(250_000_000n).describe("fill up when a worker's contract holds less beyond what is owed, in nanoTON"),
   offerSec: z.int().min(10).max(3600).default(60).describe('how long an offer holds, in seconds'),

@@ -2,16 +2,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Address } from '@ton/core';
 import { MAX_OPEN } from '../../wrappers/statements';
-import { assertNetworkPolicy, DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
-import { loadTrustRoot } from '../attestation/trust-root';
+import { DEFAULT_LIMITS } from '../attestation/policy';
 import { ProxyContract } from '../chain/contracts';
 import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
+import { networkPolicy } from '../chain/network-policy';
+import { Pending } from '../chain/pending';
 import { SendingWallet } from '../chain/wallet';
 import { loadWalletSigner } from '../chain/wallet-key';
 import { fromHex } from '../core/bytes';
 import { ConfigError, codeOf } from '../core/errors';
 import { formatTon } from '../core/money';
-import { Ledger } from '../ledger/ledger';
+import { Ledger, LedgerError } from '../ledger/ledger';
 import type { ProxyInfo } from '../protocol/calls';
 import { bytesValue, hashText } from '../protocol/fields';
 import { type ProcessContext, type RunningProcess, runProcess } from '../runtime/lifecycle';
@@ -30,15 +31,21 @@ import { RequestBook } from './requests';
 import { proxyService } from './service';
 import { Settlement } from './settlement';
 import { WorkerDebts } from './worker-debts';
+import { WorkerFunding } from './worker-funding';
 import { WorkerPool } from './worker-pool';
 import type { WorkerSession } from './worker-session';
+
+/** How long a worker may take to answer a call, or to begin an answer. */
+const WORKER_TIMEOUT_MS = 30_000;
 
 runProcess({ name: 'proxy', config: ProxyConfigSchema, start });
 
 async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProcess> {
   const { config, log } = context;
   const network = loadNetwork(config.network);
-  const policy = await evidencePolicy(network);
+  // Models without a proof exist on development networks only.
+  const allowUnproven = network.trustRoots.every((root) => root.kind === 'development');
+  const policy = await networkPolicy(network, { ...DEFAULT_LIMITS, allowUnproven });
   const keys = join(config.stateFolder, 'keys');
   openStateFolder(keys);
   const payer = signerFromSeed(loadOrCreateSeed(join(keys, 'payer.seed')));
@@ -72,10 +79,16 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
 
   const debts = new WorkerDebts(ledger, payer, nodeCrypto);
   const requests = new RequestBook(ledger, debts, nodeCrypto);
-  const channels = new Channels(chain.client, chain.watcher, {
-    proxy: contract.address,
-    operator: operator.address,
-    withdrawDelay: config.withdrawDelaySec,
+  const fail = (error: unknown) => context.fail(error);
+  const channels = new Channels({
+    client: chain.client,
+    watcher: chain.watcher,
+    clock: chain.clock,
+    terms: { proxy: contract.address, operator: operator.address, withdrawDelay: config.withdrawDelaySec },
+    activity: (channel) => requests.activity(channel, config.minChargeNano),
+    onForgotten: (id) => {
+      requests.forget(id).catch(fail);
+    },
   });
   const workers = new WorkerPool({
     config,
@@ -90,20 +103,21 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     debts,
     requests,
     log,
+    callTimeoutMs: WORKER_TIMEOUT_MS,
+    fail,
   });
-  const settlement = new Settlement({
+  const pending = new Pending(chain.clock);
+  const funding = new WorkerFunding({
     config,
     contract,
-    operator,
     client: chain.client,
     watcher: chain.watcher,
-    channels,
-    requests,
     debts,
     workers,
+    pending,
     log,
   });
-  await settlement.restore();
+  const settlement = new Settlement({ config, operator, channels, requests, funding, pending, log });
 
   const info = (): ProxyInfo => ({
     contract: contract.address.toRawString(),
@@ -127,22 +141,16 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     crypto: nodeCrypto,
     log,
     info,
+    fail,
   });
-  const onError = (error: unknown) => log.error({ err: error }, 'call failed');
+  const onError = (error: unknown) => (error instanceof LedgerError ? fail(error) : log.error({ err: error }, 'call failed'));
   listener.serve(service, { maxBodySize: MAX_RELAY_BODY, onError }, (connection) => workers.add(connection));
 
-  const warn = (what: string) => (error: unknown) => log.warn({ code: codeOf(error) }, what);
+  const warn = (error: unknown) => (error instanceof LedgerError ? fail(error) : log.warn({ code: codeOf(error) }, 'settlement failed'));
   const loops = [
-    repeat(context.stopping, config.pollMs, () => workers.refreshAll(), warn('worker round failed')),
-    repeat(
-      context.stopping,
-      config.pollMs,
-      async () => {
-        await requests.voidExpired(chain.clock.nowSec(), config.longestRunSec);
-        await settlement.round();
-      },
-      warn('settlement failed'),
-    ),
+    repeat(context.stopping, config.pollMs, async () => workers.refreshAll(), fail),
+    repeat(context.stopping, config.pollMs, () => requests.voidExpired(chain.clock.nowSec(), config.longestRunSec), fail),
+    repeat(context.stopping, config.pollMs, async () => void (await settlement.round()), warn),
   ];
 
   return {
@@ -154,27 +162,17 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
       /** Who is connected and what each is owed in all; what each channel owes. */
       state: async () => ({
         workers: [...workers.all()].flatMap((session) => workerState(session, debts)),
-        channels: [...channels.all()].map((channel) => channelState(channel, requests)),
+        channels: channels.all().map((channel) => channelState(channel, requests)),
       }),
     },
     stop: async () => {
       listener.close();
-      workers.close();
+      await workers.close();
       await Promise.all(loops);
       await chain.watcher.stop();
       await ledger.close();
     },
   };
-}
-
-/** Refuses what a network may not rest on. @throws ConfigError */
-async function evidencePolicy(network: Network): Promise<EvidencePolicy> {
-  const trustRoots = await Promise.all(
-    network.trustRoots.map((root) => loadTrustRoot({ kind: root.kind, der: Buffer.from(root.der, 'base64') }, nodeCrypto)),
-  );
-  const policy = { trustRoots, ...DEFAULT_LIMITS, allowUnproven: trustRoots.every((root) => root.kind === 'development') };
-  assertNetworkPolicy(policy);
-  return policy;
 }
 
 async function loadIdentity(config: ProxyConfig, keys: string): Promise<TlsIdentity> {

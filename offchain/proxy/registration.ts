@@ -1,6 +1,7 @@
 /** Puts the proxy's contract on chain and into the registry, as far as the owner's key is at hand. */
 import type { Address } from '@ton/core';
 import type { Logger } from 'pino';
+import { ChainError } from '../chain/chain-error';
 import { type Endpoint, ProxyContract, RootContract } from '../chain/contracts';
 import type { NetworkChain } from '../chain/network-chain';
 import type { OutgoingMessage, SendingWallet } from '../chain/wallet';
@@ -9,6 +10,9 @@ import { ConfigError } from '../core/errors';
 import { formatTon, maxNano } from '../core/money';
 import { pause } from '../runtime/repeat';
 import type { ProxyConfig } from './config';
+
+/** The messages are in a block when they are sent; what the contracts do with them follows within some blocks. */
+const CONFIRM_SEC = 120;
 
 export interface Registration {
   readonly contract: ProxyContract;
@@ -19,7 +23,8 @@ export interface Registration {
 
 /**
  * Makes the contract say what this process is (operator, payer key, endpoint) and the registry list it.
- * @throws ConfigError not_registered, naming what the owner has to do, when there is no owner's key
+ * @throws ConfigError not_registered, naming what the owner has to do, when there is no owner's key; ChainError chain_refused when the
+ * contracts did not do what they were told
  */
 export async function ensureRegistered(
   chain: NetworkChain,
@@ -40,7 +45,13 @@ export async function ensureRegistered(
   }
   log.info({ contract: wanted.contract.address.toRawString(), stakeTon: formatTon(config.stakeNano) }, 'registering');
   await owner.send(messages);
-  while (!stopping.aborted && (await missing(chain, config, wanted)).length > 0) await pause(config.pollMs, stopping);
+  const untilSec = chain.clock.nowSec() + CONFIRM_SEC;
+  while (!stopping.aborted && (await missing(chain, config, wanted)).length > 0) {
+    if (chain.clock.nowSec() > untilSec) {
+      throw new ChainError('chain_refused', `the proxy contract or the root has not registered it within ${CONFIRM_SEC} s`);
+    }
+    await pause(config.pollMs, stopping);
+  }
 }
 
 /** The messages that the owner has to send; none when all is as it should be. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cost } from '../../wrappers/statements';
-import { keyNumber, numberKey } from '../ledger/ledger';
+import { numberKey } from '../ledger/ledger';
 import { hash, prices, rawAddress, signature, timeSec } from '../protocol/fields';
 import { authorisation, order, signedReceipt } from '../protocol/statements-json';
 
@@ -38,9 +38,4 @@ export function earningOf({ receipt, authorisation, workerPrices }: RequestRecor
 /** Requests lie under their channel, in the order of their numbers. */
 export function requestKey(channel: string, number: bigint): string {
   return `${channel}/${numberKey(number)}`;
-}
-
-/** @returns the number of such a key */
-export function numberOfKey(key: string): bigint {
-  return keyNumber(key.slice(key.indexOf('/') + 1));
 }

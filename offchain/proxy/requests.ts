@@ -1,6 +1,6 @@
 /** The proxy's record of requests, vouchers and what it owes: durable before anything acts on it. */
 import { z } from 'zod';
-import { cost, openHash, packAuthorisation, packVoucher, statementHash, totalTokens } from '../../wrappers/statements';
+import { openHash, packAuthorisation, packVoucher, statementHash, totalTokens } from '../../wrappers/statements';
 import { type Admission, admit, BillingError, type Coverage, checkVoucher, covers } from '../billing/credit';
 import { toBigEndian } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
@@ -11,7 +11,7 @@ import { type SignedReceipt, type SignedWorkerVoucher, signedVoucher } from '../
 import type { SignedVoucher } from '../sealing/relay-body';
 import { ChannelIndex, coverageOf } from './channel-index';
 import type { Channel, ChannelView } from './channels';
-import { numberOfKey, type RequestRecord, requestKey, requestSchema } from './request-record';
+import { earningOf, type RequestRecord, requestKey, requestSchema } from './request-record';
 import type { WorkerDebts } from './worker-debts';
 import { WorkerExposure } from './worker-exposure';
 
@@ -25,6 +25,9 @@ export interface CreditLimits {
 
 /** What became of a request at the door. */
 export type Begun = Admission | { readonly admitted: false; readonly reason: 'already_used' | 'worker_exhausted' | 'channel_full' };
+
+/** busy: something runs or can be charged; unsigned: only the client can do something about it; settled: neither. */
+export type Activity = 'busy' | 'unsigned' | 'settled';
 
 /** What is outstanding and reserved in one channel. */
 export type Standing = Pick<ChannelIndex, 'coverage' | 'voucher' | 'outstanding' | 'reserved' | 'unpaid' | 'inFlight' | 'coveredNumbers'>;
@@ -70,6 +73,11 @@ export class RequestBook {
   unpaidRecords(channel: string, limit: number): readonly RequestRecord[] {
     const numbers = [...this.index(channel).unpaid.keys()].sort((a, b) => (a < b ? -1 : 1));
     return numbers.slice(0, limit).flatMap((number) => this.requests.get(requestKey(channel, number)) ?? []);
+  }
+
+  /** Resolves when everything that is visible here is on disk. @throws LedgerError */
+  durable(): Promise<void> {
+    return this.ledger.durable();
   }
 
   /** Worth of receipts that this worker showed without their answers, lately and unsigned for, in nanoTON. */
@@ -122,11 +130,9 @@ export class RequestBook {
         return false;
       }
       if (covers(this.index(channel).coverage, record.order.number)) return false;
-      this.put(channel, { ...record, receipt, isDelivered, isVoid: false });
-      if (record.workerPrices !== null) {
-        const earned = cost(receipt.receipt.usage, record.workerPrices, record.authorisation.maxAmount);
-        this.debts.add(record.workerContract, earned, totalTokens(receipt.receipt.usage));
-      }
+      const completed = { ...record, receipt, isDelivered, isVoid: false };
+      this.put(channel, completed);
+      if (record.workerPrices !== null) this.debts.add(record.workerContract, earningOf(completed), totalTokens(receipt.receipt.usage));
       return true;
     });
   }
@@ -203,13 +209,15 @@ export class RequestBook {
     return [...this.open.entries()].map(([id]) => id);
   }
 
-  /** Whether nothing is in flight, unsigned or uncharged. */
-  isSettled(channel: string, view: ChannelView): boolean {
-    const { inFlight, unpaid, coveredNumbers, coverage } = this.index(channel);
-    return inFlight.size === 0 && unpaid.size === 0 && coveredNumbers.size === 0 && view.charged >= coverage.total;
+  /** What a channel is still watched for. Less than `dust` (nanoTON) is not worth a message. */
+  activity({ id, view }: Channel, dust: bigint): Activity {
+    const { inFlight, unpaid, coverage } = this.index(id);
+    const collectable = minNano(maxNano(coverage.total, view.charged) - view.paid, view.deposit);
+    if (inFlight.size > 0 || collectable >= dust) return 'busy';
+    return unpaid.size > 0 && view.deposit >= dust ? 'unsigned' : 'settled';
   }
 
-  /** Lets go of a settled channel's state; its voucher stays on disk, and it is taken up again when it is used again. */
+  /** Lets go of a channel's state; what is on disk stays there, and is taken up again when the channel is used again. */
   async forget(channel: string): Promise<void> {
     const index = this.indices.get(channel);
     this.indices.delete(channel);

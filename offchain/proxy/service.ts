@@ -2,6 +2,7 @@
 import type { Address } from '@ton/core';
 import { packRequest, statementHash } from '../../wrappers/statements';
 import { concat, fromBase64Url, toBigEndian, utf8 } from '../core/bytes';
+import { PeerError } from '../core/errors';
 import {
   type ChannelStanding,
   channelCall,
@@ -13,9 +14,9 @@ import {
   REQUEST_HEADER,
   voucherCall,
 } from '../protocol/calls';
-import { bytesValue } from '../protocol/fields';
+import { bytesValue, hashValue } from '../protocol/fields';
 import { CallError, readJson, writeJson } from '../protocol/json';
-import type { Answer, Handler, IncomingCall } from '../transport/exchange';
+import { type Answer, type Handler, type IncomingCall, TransportError } from '../transport/exchange';
 import { noContent, okJson, routes } from '../transport/routes';
 import { type Channel, parseChannelAddress } from './channels';
 import { type RelayParts, relay, takeVoucher } from './relay';
@@ -27,6 +28,8 @@ export interface ServiceParts extends RelayParts {
 
 /** How far a request statement's time may be from ours, in seconds. */
 const MAX_REQUEST_AGE_SEC = 120;
+/** Most receipts, and most numbers, in one answer about a channel. */
+const MAX_SHOWN = 1024;
 
 /** Any page may ask: nothing here rests on cookies or on where a call comes from. */
 const CORS = {
@@ -60,15 +63,20 @@ export function proxyService(parts: ServiceParts): Handler {
 }
 
 async function evidence(parts: ServiceParts, digest: string): Promise<Answer> {
-  const session = parts.workers.find(digest);
-  if (session === null) throw new CallError('not_found', 'no worker with this evidence is connected');
-  return okJson(await session.evidence(digest), { 'cache-control': 'public, max-age=31536000, immutable' });
+  const bundle = parts.workers.find(digest)?.evidence(digest) ?? null;
+  if (bundle === null) throw new CallError('not_found', 'no worker with this evidence is connected');
+  return okJson(bundle, { 'cache-control': 'public, max-age=31536000, immutable' });
 }
 
 async function stop(parts: ServiceParts, hash: string): Promise<Answer> {
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new CallError('bad_request', 'not an authorisation hash');
-  const record = parts.requests.byHash(BigInt(`0x${hash}`));
-  if (record !== undefined && record.receipt === null) await parts.workers.find(record.evidence)?.stop(hash);
+  const record = parts.requests.byHash(hashValue(hash));
+  if (record === undefined || record.receipt !== null) return noContent();
+  try {
+    await parts.workers.find(record.evidence)?.stop(hash);
+  } catch (error) {
+    if (!(error instanceof TransportError) && !(error instanceof PeerError)) throw error;
+    throw new CallError('worker_gone', 'the worker was lost', {}, true);
+  }
   return noContent();
 }
 
@@ -82,18 +90,18 @@ async function vouchers(parts: ServiceParts, call: IncomingCall): Promise<Answer
 async function channel(parts: ServiceParts, call: IncomingCall, text: string): Promise<Answer> {
   const found = await parts.channels.find(parseChannelAddress(text));
   await checkRequestStatement(parts, call, found);
-  const standing = parts.requests.standing(found.id);
-  const receipts = [...parts.requests.requestsOf(found.id)]
-    .filter(([number]) => standing.unpaid.has(number))
-    .flatMap(([number, record]) =>
-      record.receipt === null ? [] : [{ number, authorisation: record.authorisation, receipt: record.receipt }],
+  const { voucher, inFlight } = parts.requests.standing(found.id);
+  const receipts = parts.requests
+    .unpaidRecords(found.id, MAX_SHOWN)
+    .flatMap(({ order, authorisation, signature, receipt }) =>
+      receipt === null ? [] : [{ order, authorisation, authorisationSignature: signature, receipt }],
     );
   return okJson(
     writeJson(channelState, {
       standing: standingOf(parts, found),
-      voucher: standing.voucher,
-      receipts: receipts.slice(0, 1024),
-      inFlight: standing.inFlight.slice(0, 1024),
+      voucher,
+      receipts,
+      inFlight: [...inFlight.keys()].slice(0, MAX_SHOWN),
     }),
   );
 }

@@ -1,60 +1,65 @@
-/** Turns vouchers into coins: charges clients' channels, and keeps workers' contracts filled. */
-import type { Address } from '@ton/core';
+/** Turns vouchers into coins: charges clients' channels, and has workers' contracts filled. */
 import type { Logger } from 'pino';
-import type { ChainAccount, ChainClient } from '../chain/chain-client';
-import { ClientContract, ProxyContract, WorkerContract } from '../chain/contracts';
-import type { OutgoingMessage, SendingWallet } from '../chain/wallet';
-import type { ChainWatcher } from '../chain/watcher';
+import { ChainError } from '../chain/chain-error';
+import { ClientContract } from '../chain/contracts';
+import type { Pending } from '../chain/pending';
+import type { SendingWallet } from '../chain/wallet';
 import { codeOf } from '../core/errors';
 import { formatTon, minNano } from '../core/money';
 import { type Channel, type Channels, parseChannelAddress } from './channels';
 import type { ProxyConfig } from './config';
-import type { RequestBook } from './requests';
-import type { WorkerDebts } from './worker-debts';
-import type { WorkerPool } from './worker-pool';
+import { MAX_ON_RECORD, type RequestBook } from './requests';
+import type { Wish } from './worker-funding';
 
 export interface SettlementParts {
-  readonly config: ProxyConfig;
-  readonly contract: ProxyContract;
-  readonly operator: SendingWallet;
-  readonly client: ChainClient;
-  readonly watcher: ChainWatcher;
+  readonly config: Pick<ProxyConfig, 'chargeAtNano' | 'minChargeNano'>;
+  readonly operator: Pick<SendingWallet, 'address' | 'balance' | 'send'>;
   readonly channels: Channels;
   readonly requests: RequestBook;
-  readonly debts: WorkerDebts;
-  readonly workers: WorkerPool;
+  readonly funding: { wishes(): Promise<readonly Wish[]> };
+  readonly pending: Pending;
   readonly log: Logger;
 }
 
 /** Most messages in one transaction of the operator's wallet. */
 const MAX_BATCH = 100;
+/** Left in the wallet beside the values that it sends, and once more for each message: above what they cost, in nanoTON. */
+const FEE_MARGIN = 10_000_000n;
+const FEE_MARGIN_PER_MESSAGE = 2_000_000n;
+/** A channel with so many covered records is charged although it is worth little: they are forgotten only then. */
+const CHARGE_AT_RECORDS = MAX_ON_RECORD / 2;
+
+type IsWorth = (channel: Channel, worth: bigint) => boolean;
 
 export class Settlement {
-  /** What each worker's contract could pay beyond what is claimed, as last read. */
-  private readonly funds = new Map<string, { readonly deposit: bigint; readonly paid: bigint } | null>();
   private turn: Promise<unknown> = Promise.resolve();
+  private hasWarned = false;
 
   constructor(private readonly parts: SettlementParts) {}
 
-  /** Takes up channels that an earlier run has left. */
-  async restore(): Promise<void> {
-    for (const id of this.parts.requests.channels()) {
-      try {
-        await this.parts.channels.find(parseChannelAddress(id));
-      } catch (error) {
-        this.parts.log.warn({ channel: id, code: codeOf(error) }, 'channel not found');
-      }
-    }
-  }
-
-  /** What is worth its fee is charged and collected, workers are funded. One round at a time. */
+  /** What is worth its fee is charged and collected, workers are funded: one batch. One round at a time. */
   round(): Promise<bigint> {
-    return this.inTurn(() => this.settle((channel, worth) => worth >= this.parts.config.chargeAtNano || channel.view.withdrawal > 0n));
+    return this.inTurn(async () => (await this.settle((channel, worth) => this.isWorthIt(channel, worth))).charged);
   }
 
-  /** Charges every voucher that is worth anything. @returns the amount charged */
+  /** Charges every voucher that is worth anything. @returns what is asked for, in nanoTON; it has moved some blocks later */
   chargeAll(): Promise<bigint> {
-    return this.inTurn(() => this.settle(() => true));
+    return this.inTurn(async () => {
+      let charged = 0n;
+      for (;;) {
+        const batch = await this.settle(() => true);
+        charged += batch.charged;
+        if (!batch.isMoreLeft) return charged;
+      }
+    });
+  }
+
+  private isWorthIt(channel: Channel, worth: bigint): boolean {
+    const { chargeAtNano, minChargeNano } = this.parts.config;
+    if (worth >= chargeAtNano) return true;
+    if (this.parts.requests.standing(channel.id).coveredNumbers.size >= CHARGE_AT_RECORDS) return true;
+    // Whoever leaves, or has left, is charged while there is something to charge.
+    return worth >= minChargeNano && (channel.view.withdrawal > 0n || this.parts.channels.isIdle(channel));
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -63,89 +68,81 @@ export class Settlement {
     return next;
   }
 
-  private async settle(isWorth: (channel: Channel, worth: bigint) => boolean): Promise<bigint> {
-    const messages: OutgoingMessage[] = [];
-    const touched: Channel[] = [];
-    let charged = 0n;
-    for (const channel of this.parts.channels.all()) {
-      await this.parts.requests.prune(channel);
-      const message = this.chargeMessage(channel, isWorth);
-      if (message === null || messages.length >= MAX_BATCH) continue;
-      messages.push(message.outgoing);
-      touched.push(channel);
-      charged += message.worth;
+  private async settle(isWorth: IsWorth): Promise<{ readonly charged: bigint; readonly isMoreLeft: boolean }> {
+    const { channels, log, operator, pending, requests } = this.parts;
+    await this.takeUpOpen();
+    for (const channel of channels.all()) await requests.prune(channel);
+    channels.forgetIdle();
+
+    const charges = channels.all().flatMap((channel) => this.chargeOf(channel, isWorth) ?? []);
+    charges.sort((a, b) => (a.worth < b.worth ? 1 : -1));
+    // Workers first: without them nothing is earned.
+    const wishes = [...(await this.parts.funding.wishes()), ...charges];
+    const batch = wishes.length === 0 ? [] : this.affordable(wishes.slice(0, MAX_BATCH), await operator.balance());
+    if (batch.length === 0) return { charged: 0n, isMoreLeft: false };
+    for (const { id, above } of batch) pending.ask(id, above);
+    try {
+      await operator.send(batch.map(({ message }) => message));
+    } catch (error) {
+      // Behind every other failure nothing has left and nothing will.
+      const isPartlySent = error instanceof ChainError && error.code === 'wallet_incomplete';
+      if (!isPartlySent) for (const { id } of batch) pending.forget(id);
+      throw error;
     }
-    await this.fundWorkers(messages);
-    if (messages.length === 0) return 0n;
-    await this.parts.operator.send(messages);
-    // The views must show the charge before the next round decides: the chain is asked until they do.
-    for (const channel of touched) await this.parts.channels.refresh(channel);
-    this.parts.log.info({ messages: messages.length, ton: formatTon(charged) }, 'settled');
-    return charged;
+    const charged = batch.reduce((sum, { worth }) => sum + worth, 0n);
+    log.info({ messages: batch.length, ton: formatTon(charged) }, 'settled');
+    return { charged, isMoreLeft: batch.length < wishes.length && batch.length === MAX_BATCH };
   }
 
-  private chargeMessage(
-    channel: Channel,
-    isWorth: (channel: Channel, worth: bigint) => boolean,
-  ): { readonly outgoing: OutgoingMessage; readonly worth: bigint } | null {
+  /** Channels that an earlier run has left, or that could not be read before. */
+  private async takeUpOpen(): Promise<void> {
+    const { channels, log, pending, requests } = this.parts;
+    for (const id of requests.channels()) {
+      const wish = `find ${id}`;
+      if (channels.get(id) !== undefined || pending.isWaiting(wish, 0n)) continue;
+      pending.ask(wish, 0n);
+      try {
+        await channels.find(parseChannelAddress(id));
+        pending.forget(wish);
+      } catch (error) {
+        log.warn({ channel: id, code: codeOf(error) }, 'channel not found');
+      }
+    }
+  }
+
+  /** A charge or, when the newest voucher is charged and not paid, a collection; null when it is not worth it or is under way. */
+  private chargeOf(channel: Channel, isWorth: IsWorth): Wish | null {
     const { view, address } = channel;
     const { voucher } = this.parts.requests.standing(channel.id);
-    if (voucher !== null && voucher.voucher.total > view.charged) {
-      const worth = voucher.voucher.total - view.charged;
-      if (!isWorth(channel, worth)) return null;
-      const body = ClientContract.chargeBody({ voucher: voucher.voucher, signature: voucher.signature });
-      return { outgoing: { to: address, value: ClientContract.VALUE.charge, bounce: true, body }, worth };
-    }
-    const collectable = minNano(view.charged - view.paid, view.deposit);
-    if (collectable <= 0n || !isWorth(channel, collectable)) return null;
-    return {
-      outgoing: { to: address, value: ClientContract.VALUE.collect, bounce: true, body: ClientContract.collectBody() },
-      worth: collectable,
-    };
+    const isNew = voucher !== null && voucher.voucher.total > view.charged;
+    // What moves now, not what is owed: a charge of an empty channel costs its fee and brings nothing.
+    const worth = minNano((isNew ? voucher.voucher.total : view.charged) - view.paid, view.deposit);
+    if (worth <= 0n || !isWorth(channel, worth)) return null;
+    const id = `charge ${channel.id}`;
+    if (this.parts.pending.isWaiting(id, view.paid)) return null;
+    const body = isNew
+      ? ClientContract.chargeBody({ voucher: voucher.voucher, signature: voucher.signature })
+      : ClientContract.collectBody();
+    const value = isNew ? ClientContract.VALUE.charge : ClientContract.VALUE.collect;
+    return { id, above: view.paid, message: { to: address, value, bounce: true, body }, worth };
   }
 
-  /** Adds a message for each worker whose contract holds too little beyond what is owed, as far as free income goes. */
-  private async fundWorkers(messages: OutgoingMessage[]): Promise<void> {
-    const { config, contract, client } = this.parts;
-    const wanting = new Map<string, Address>();
-    for (const session of this.parts.workers.all()) {
-      const owner = session.contractOwner;
-      const worker = session.contract;
-      if (owner === null || worker === null || !session.isVerified) continue;
-      const id = worker.address.toRawString();
-      if (!this.funds.has(id)) {
-        this.take(id, await client.getAccount(worker.address));
-        this.parts.watcher.onAccount(worker.address, (account) => this.take(id, account));
-      }
-      const held = this.funds.get(id);
-      const owed = this.parts.debts.get(id).total - (held?.paid ?? 0n);
-      if ((held?.deposit ?? 0n) - owed < config.workerRefillAtNano) wanting.set(id, owner);
+  /** As many of the first wishes as the operator's wallet can send. */
+  private affordable(wishes: readonly Wish[], balance: bigint): readonly Wish[] {
+    let left = balance - FEE_MARGIN;
+    let count = 0;
+    for (const { message } of wishes) {
+      left -= message.value + FEE_MARGIN_PER_MESSAGE;
+      if (left < 0n) break;
+      count++;
     }
-    if (wanting.size === 0) return;
-    const account = await client.getAccount(contract.address);
-    if (account.data === null) return;
-    let free = ProxyContract.freeIncome(account.balance, ProxyContract.parseState(account.data).stake);
-    for (const [id, workerOwner] of wanting) {
-      if (messages.length >= MAX_BATCH) return;
-      if (free < config.workerDepositNano) {
-        this.parts.log.warn({ freeTon: formatTon(free) }, 'free income does not fund a worker');
-        return;
-      }
-      free -= config.workerDepositNano;
-      messages.push({
-        to: contract.address,
-        value: ProxyContract.VALUE.fund,
-        bounce: true,
-        body: ProxyContract.fundBody({ workerOwner, amount: config.workerDepositNano }),
-      });
-      // Counted at once, so that the next round does not fund it again before the chain shows it.
-      const held = this.funds.get(id);
-      this.funds.set(id, { deposit: (held?.deposit ?? 0n) + config.workerDepositNano, paid: held?.paid ?? 0n });
+    const isShort = count < wishes.length;
+    // Said when it begins, not with every round.
+    if (isShort && !this.hasWarned) {
+      const fields = { operator: this.parts.operator.address.toRawString(), balanceTon: formatTon(balance) };
+      this.parts.log.error(fields, "the operator's wallet needs coins");
     }
-  }
-
-  private take(id: string, account: ChainAccount): void {
-    const paid = account.data === null ? 0n : WorkerContract.parseState(account.data).paid;
-    this.funds.set(id, account.data === null ? null : { deposit: WorkerContract.deposit(account.balance), paid });
+    this.hasWarned = isShort;
+    return wishes.slice(0, count);
   }
 }

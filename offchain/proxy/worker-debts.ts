@@ -1,6 +1,6 @@
 import { Address } from '@ton/core';
 import { z } from 'zod';
-import { packWorkerVoucher, statementHash } from '../../wrappers/statements';
+import { packWorkerVoucher, statementHash, type WorkerVoucher } from '../../wrappers/statements';
 import { toBigEndian } from '../core/bytes';
 import type { CryptoProvider, Signer } from '../core/crypto';
 import type { Ledger, Table } from '../ledger/ledger';
@@ -32,22 +32,26 @@ export class WorkerDebts {
     this.debts.put(workerContract, { total: debt.total + amount, tokens: debt.tokens + tokens });
   }
 
-  /** A voucher for all that is owed, signed by the payer key; null while nothing is. */
-  async voucher(workerContract: string): Promise<SignedWorkerVoucher | null> {
-    const { total, tokens } = this.get(workerContract);
-    if (total === 0n) return null;
-    const voucher = { workerContract: Address.parseRaw(workerContract), total, tokens };
+  /**
+   * A voucher for all that is owed, signed by the payer key; also for nothing, since the worker answers with the newest that it has.
+   * It rests on nothing that a power cut could take back.
+   */
+  async voucher(workerContract: string): Promise<SignedWorkerVoucher> {
+    const voucher = { workerContract: Address.parseRaw(workerContract), ...this.get(workerContract) };
+    await this.ledger.durable();
     return { voucher, signature: await this.payer.sign(toBigEndian(statementHash(packWorkerVoucher(voucher)), 32)) };
   }
 
-  /** A worker shows a voucher of ours that is higher than our record, which was restored from an old backup: it counts. */
-  async adopt(shown: SignedWorkerVoucher): Promise<void> {
-    const key = shown.voucher.workerContract.toRawString();
-    if (shown.voucher.total <= this.get(key).total) return;
-    const message = toBigEndian(statementHash(packWorkerVoucher(shown.voucher)), 32);
-    if (!(await this.crypto.verifyEd25519(this.payer.publicKey, message, shown.signature))) return;
-    await this.ledger.change(() => {
-      if (shown.voucher.total > this.get(key).total) this.debts.put(key, { total: shown.voucher.total, tokens: shown.voucher.tokens });
-    });
+  /** Whether the payer key has signed it. */
+  async isOurs({ voucher, signature }: SignedWorkerVoucher): Promise<boolean> {
+    return this.crypto.verifyEd25519(this.payer.publicKey, toBigEndian(statementHash(packWorkerVoucher(voucher)), 32), signature);
+  }
+
+  /** Inside Ledger.change only. Counts a voucher of ours that is above the record. @returns false when it is not */
+  raise({ workerContract, total, tokens }: WorkerVoucher): boolean {
+    const key = workerContract.toRawString();
+    if (total <= this.get(key).total) return false;
+    this.debts.put(key, { total, tokens });
+    return true;
   }
 }

@@ -1,16 +1,19 @@
 /** One worker that has connected: what it says, what its evidence proves, and how it has done. */
 import { Address } from '@ton/core';
 import type { Logger } from 'pino';
-import { type Prices, packAuthorisation, packChallenge, packReceipt, statementHash } from '../../wrappers/statements';
+import { type Prices, packChallenge, packReceipt, statementHash } from '../../wrappers/statements';
+import { MAX_BUNDLE_SIZE } from '../attestation/evidence';
 import type { EvidencePolicy } from '../attestation/policy';
 import { failedChecks } from '../attestation/report';
 import { type AllowlistView, type BlockLookup, verifyEvidence } from '../attestation/verify-evidence';
+import { BillingError } from '../billing/credit';
 import { offerPrices } from '../billing/prices';
 import { WorkerContract } from '../chain/contracts';
 import { fromHex, toBigEndian, toHex } from '../core/bytes';
 import type { Clock } from '../core/clock';
 import type { CryptoProvider } from '../core/crypto';
 import { codeOf, PeerError } from '../core/errors';
+import { LedgerError } from '../ledger/ledger';
 import {
   challengeAnswer,
   challengeCall,
@@ -21,10 +24,12 @@ import {
   workerVoucherAnswer,
   workerVoucherCall,
 } from '../protocol/calls';
+import { bytesValue } from '../protocol/fields';
 import { readJson, writeJson } from '../protocol/json';
 import type { SignedReceipt } from '../protocol/statements-json';
-import { type Answer, type Connection, readAll } from '../transport/exchange';
-import type { ProxyConfig } from './config';
+import { type Answer, type Call, type Connection, readAll } from '../transport/exchange';
+import { MAX_VALID_SEC, type ProxyConfig } from './config';
+import { OfferedPrices } from './offered-prices';
 import type { RequestBook } from './requests';
 import type { WorkerDebts } from './worker-debts';
 import { WorkerStats } from './worker-stats';
@@ -42,49 +47,61 @@ export interface WorkerSessionParts {
   readonly debts: WorkerDebts;
   readonly requests: RequestBook;
   readonly log: Logger;
+  /** How long a worker may take to answer a call, or to begin the answer to a request. */
+  readonly callTimeoutMs: number;
 }
 
 type GuestInfo = NonNullable<WorkerInfo['guest']>;
 
-/** A guest whose evidence was verified here, with the prices that were offered for it lately. */
+/** A guest whose evidence was verified here, as it was described then. */
 interface VerifiedGuest {
   readonly info: GuestInfo;
+  readonly bundle: Uint8Array;
   readonly imageHash: string;
   readonly expiresAtSec: number;
 }
 
+/** A request that is on its way through a worker. `done` must be called when its answer has ended, however it did. */
+export interface SentRequest {
+  readonly answer: Answer;
+  done(): void;
+}
+
 const MAX_JSON = 1024 * 1024;
 const MAX_RECEIPTS = 2 * MAX_JSON;
+/** Pages of receipts in one round: more wait for the next. */
+const MAX_RECEIPT_PAGES = 10;
+/** Key sets of one worker at a time: the present one and those that are being replaced. */
+const MAX_GUESTS = 8;
+/** Requests that any worker may run at once: streams of one connection. */
+const MAX_CAPACITY = 1024;
 
 export class WorkerSession {
   private workerInfo: WorkerInfo | null = null;
+  private ownContract: WorkerContract | null = null;
   private readonly guests = new Map<string, VerifiedGuest>();
   private refusedDigest: string | null = null;
-  /** Latest time at which prices may still be used in an authorisation, by their text. */
-  private readonly offeredUntil = new Map<string, number>();
+  private readonly offered: OfferedPrices;
   readonly stats = new WorkerStats();
   private running = 0;
-  private delivered = 0n;
-  private refreshing: Promise<void> | null = null;
+  /** Total of the last voucher that the worker took; null before the first, and until then it gets no work. */
+  private delivered: bigint | null = null;
+  private receiptsAfter = 0n;
 
   constructor(
     readonly connection: Connection,
     private readonly parts: WorkerSessionParts,
-  ) {}
+  ) {
+    this.offered = new OfferedPrices(parts.clock);
+  }
 
   get info(): WorkerInfo | null {
     return this.workerInfo;
   }
 
+  /** Where the proxy's money for this worker is. */
   get contract(): WorkerContract | null {
-    if (this.workerInfo === null) return null;
-    const { parts } = this;
-    return WorkerContract.create({
-      owner: Address.parseRaw(this.workerInfo.owner),
-      proxy: parts.proxy,
-      payerKey: BigInt(`0x${toHex(parts.payerKey)}`),
-      withdrawDelay: parts.config.withdrawDelaySec,
-    });
+    return this.ownContract;
   }
 
   /** Who is paid for this worker. */
@@ -97,95 +114,176 @@ export class WorkerSession {
     return [...this.guests.keys()].some((digest) => this.guest(digest) !== null);
   }
 
-  /** The verified guest with this evidence; null when there is none, or its verdict no longer holds. */
+  /** The verified guest with this evidence; null when there is none, its verdict no longer holds, or accounts are not yet agreed. */
   guest(digest: string): VerifiedGuest | null {
     const guest = this.guests.get(digest);
-    return guest !== undefined && this.parts.clock.nowSec() < guest.expiresAtSec ? guest : null;
+    return guest !== undefined && this.delivered !== null && this.parts.clock.nowSec() < guest.expiresAtSec ? guest : null;
   }
 
-  /** Asks the worker what it has, verifies what is new, exchanges receipts and vouchers. One round at a time. */
-  refresh(): Promise<void> {
-    this.refreshing ??= this.refreshNow().finally(() => {
-      this.refreshing = null;
-    });
-    return this.refreshing;
-  }
-
-  private async refreshNow(): Promise<void> {
-    const info = readJson(workerInfo, await this.get('/v1/worker', MAX_JSON));
-    this.workerInfo = info;
-    const digest = info.guest?.keys.evidence;
-    const now = this.parts.clock.nowSec();
-    for (const [known, guest] of this.guests)
-      if (now >= guest.expiresAtSec || !(await this.isStillListed(guest))) this.guests.delete(known);
-    if (info.guest !== null && digest !== undefined && !this.guests.has(digest)) await this.verify(info, info.guest);
+  /**
+   * Asks the worker what it has, verifies what is new, exchanges receipts and vouchers. One round at a time.
+   * @throws PeerError, MalformedError, TransportError: drop it; LedgerError
+   */
+  async refresh(): Promise<void> {
+    this.take(readJson(workerInfo, await this.get('/v1/worker', MAX_JSON)));
+    this.refuseWithheld();
+    await this.dropStaleGuests();
+    const guest = this.workerInfo?.guest ?? null;
+    if (guest !== null && !this.guests.has(guest.keys.evidence)) await this.verify(guest);
     await this.collectReceipts();
+    this.refuseWithheld();
     await this.sendVoucher();
+    this.noteOffer();
   }
 
   /** The offer of the present guest, null when there is none to make. */
   offer(): Offer | null {
     const info = this.workerInfo;
-    if (info?.guest == null || info.capacity === 0 || !this.connection.isOpen || this.guest(info.guest.keys.evidence) === null) return null;
-    const prices = offerPrices(info.prices, BigInt(this.parts.config.feeBasisPoints));
-    // An authorisation made from this offer may arrive a little after the offer has ended.
-    this.offeredUntil.set(priceText(prices), this.parts.clock.nowSec() + 2 * this.parts.config.offerSec);
+    const guest = info === null || info.guest === null ? null : this.guest(info.guest.keys.evidence);
+    if (info === null || guest === null || info.capacity === 0 || !this.connection.isOpen) return null;
     return {
       owner: info.owner,
-      keys: info.guest.keys,
-      model: info.guest.model,
-      prices,
-      load: { running: this.running, capacity: info.capacity },
+      keys: guest.info.keys,
+      model: guest.info.model,
+      prices: this.noteOffer(),
+      load: { running: this.running, capacity: Math.min(info.capacity, MAX_CAPACITY) },
       ...this.stats.shown(),
       gpu: null,
     };
   }
 
-  /** Whether these prices come from an offer that has not ended. */
-  hasOffered(prices: Prices): boolean {
-    return (this.offeredUntil.get(priceText(prices)) ?? 0) >= this.parts.clock.nowSec();
+  /** What the worker asked when these prices were offered; null when they come from no offer, or from one that has ended. */
+  workerPricesFor(prices: Prices): Prices | null {
+    return this.offered.find(prices);
   }
 
   get isFull(): boolean {
     return this.running >= (this.workerInfo?.capacity ?? 0);
   }
 
-  /** Sends a sealed request on. `done` must be called when the answer has ended, however it did. */
-  async relay(guestBytes: Uint8Array): Promise<{ readonly answer: Answer; done(): void }> {
+  /** Sends a sealed request on. @throws TransportError when it may have arrived and no answer began */
+  async relay(guestBytes: Uint8Array): Promise<SentRequest> {
+    const { callTimeoutMs, config } = this.parts;
+    const late = new AbortController();
+    let timer = setTimeout(() => late.abort(), callTimeoutMs);
     this.running++;
     let isDone = false;
     const done = () => {
       if (!isDone) this.running--;
       isDone = true;
+      clearTimeout(timer);
     };
     try {
-      return { answer: await this.connection.call({ method: 'POST', path: '/v1/relay', body: guestBytes }), done };
+      const answer = await this.connection.call({ method: 'POST', path: '/v1/relay', body: guestBytes }, { signal: late.signal });
+      clearTimeout(timer);
+      // Nothing runs for longer: by then the request is given up.
+      timer = setTimeout(() => late.abort(), (MAX_VALID_SEC + config.longestRunSec) * 1000);
+      timer.unref();
+      return { answer, done };
     } catch (error) {
       done();
       throw error;
     }
   }
 
-  /** Asks the guest to end an answer; it ends with its receipt. */
+  /** Asks the guest to end an answer; it ends with its receipt. @throws TransportError */
   async stop(authorisationHash: string): Promise<void> {
-    await this.connection.call({ method: 'POST', path: `/v1/stop/${authorisationHash}` });
+    await this.call({ method: 'POST', path: `/v1/stop/${authorisationHash}` }, MAX_JSON);
   }
 
-  /** The bundle's bytes, for clients. @throws PeerError, TransportError */
-  evidence(digest: string): Promise<Uint8Array> {
-    return this.get(`/v1/evidence/${digest}`, MAX_JSON);
+  /** The verified bundle's bytes, for clients; null when there is none of this digest. */
+  evidence(digest: string): Uint8Array | null {
+    return this.guest(digest)?.bundle ?? null;
   }
 
-  private async verify(info: WorkerInfo, guest: GuestInfo): Promise<void> {
+  /**
+   * Counts a receipt if it is one of a request that went through here.
+   * @param isDelivered whether its whole answer came with it
+   * @throws PeerError bad_receipt when it is not signed by the key that its authorisation names
+   */
+  async count(signed: SignedReceipt, isDelivered: boolean): Promise<void> {
+    const { crypto, requests } = this.parts;
+    const record = requests.byHash(signed.receipt.authorisationHash);
+    if (record === undefined || (record.receipt !== null && (record.isDelivered || !isDelivered))) return;
+    if (!(await verifyReceipt(crypto, toBigEndian(record.authorisation.receiptKey, 32), signed))) {
+      throw new PeerError('bad_receipt', 'a receipt with a bad signature');
+    }
+    await requests.complete(signed, isDelivered);
+  }
+
+  /** Gives the worker a voucher for all that is owed, if it has not got one. */
+  async sendVoucher(): Promise<void> {
+    const contract = this.ownContract;
+    if (contract === null) return;
+    const { debts, requests, log } = this.parts;
+    // Sent once for each amount owed; a new connection begins with one, also for nothing, so that each side learns the highest.
+    if (debts.get(contract.address.toRawString()).total === this.delivered) return;
+    const voucher = await debts.voucher(contract.address.toRawString());
+    try {
+      const answer = readJson(workerVoucherAnswer, await this.post('/v1/vouchers', writeJson(workerVoucherCall, voucher)));
+      if (answer.newest?.voucher.workerContract.equals(contract.address)) await requests.adoptWorkerVoucher(answer.newest);
+      this.delivered = voucher.voucher.total;
+    } catch (error) {
+      if (error instanceof LedgerError) throw error;
+      log.warn({ contract: contract.address.toRawString(), code: codeOf(error) }, 'voucher not delivered');
+    }
+  }
+
+  /** @throws PeerError owner_changed; BillingError price_out_of_range */
+  private take(info: WorkerInfo): void {
+    const { parts } = this;
+    if (this.workerInfo !== null && this.workerInfo.owner !== info.owner)
+      throw new PeerError('owner_changed', 'the worker names another owner');
+    try {
+      offerPrices(info.prices, BigInt(parts.config.feeBasisPoints));
+    } catch (cause) {
+      if (!(cause instanceof BillingError)) throw cause;
+      throw new PeerError('bad_prices', "the worker's prices are out of range", {}, { cause });
+    }
+    this.workerInfo = info;
+    this.ownContract ??= WorkerContract.create({
+      owner: Address.parseRaw(info.owner),
+      proxy: parts.proxy,
+      payerKey: bytesValue(parts.payerKey),
+      withdrawDelay: parts.config.withdrawDelaySec,
+    });
+  }
+
+  /** Prices count from here on: an authorisation made from this offer may arrive a little after the offer has ended. */
+  private noteOffer(): Prices {
+    const { config, clock } = this.parts;
+    const asked = this.workerInfo?.prices ?? { uncachedPrompt: 0n, cachedPrompt: 0n, answer: 0n, reasoning: 0n };
+    const prices = offerPrices(asked, BigInt(config.feeBasisPoints));
+    this.offered.note(prices, asked, clock.nowSec() + 2 * config.offerSec);
+    return prices;
+  }
+
+  /** @throws PeerError answers_withheld */
+  private refuseWithheld(): void {
+    const { clock, config, requests } = this.parts;
+    const contract = this.ownContract?.address.toRawString();
+    if (contract !== undefined && requests.undelivered(contract, clock.nowSec()) > config.maxUndeliveredNano) {
+      throw new PeerError('answers_withheld', 'the worker shows receipts for answers that did not arrive');
+    }
+  }
+
+  private async dropStaleGuests(): Promise<void> {
+    for (const [digest, guest] of this.guests) {
+      if (this.parts.clock.nowSec() >= guest.expiresAtSec || !(await this.isStillListed(guest))) this.guests.delete(digest);
+    }
+  }
+
+  private async verify(guest: GuestInfo): Promise<void> {
     const { parts } = this;
     const digest = guest.keys.evidence;
+    const bundle = await this.get(`/v1/evidence/${digest}`, MAX_BUNDLE_SIZE);
     const verdict = await verifyEvidence({
-      bundle: await this.evidence(digest),
+      bundle,
       expected: {
         digest,
         role: 'worker',
         network: parts.root.toRawString(),
-        owner: info.owner,
+        owner: this.workerInfo?.owner ?? '',
         sealing: guest.keys.sealing,
         receipt: guest.keys.receipt,
         model: { name: guest.model.name, kind: guest.model.kind, hash: guest.model.hash },
@@ -205,15 +303,20 @@ export class WorkerSession {
       return;
     }
     await this.challenge(fromHex(guest.keys.receipt, 32));
-    this.guests.set(digest, { info: guest, imageHash: verdict.imageHash, expiresAtSec: verdict.expiresAtSec });
-    parts.log.info({ evidence: digest, model: guest.model.name, simulated: verdict.report.simulated }, 'evidence of a worker verified');
+    const oldest = this.guests.keys().next();
+    if (this.guests.size >= MAX_GUESTS && !oldest.done) this.guests.delete(oldest.value);
+    this.guests.set(digest, { info: guest, bundle, imageHash: verdict.imageHash, expiresAtSec: verdict.expiresAtSec });
+    parts.log.info({ evidence: digest, model: guest.model.hash, simulated: verdict.report.simulated }, 'evidence of a worker verified');
   }
 
   /** Whether the allowlist still holds what the verdict rested on. */
-  private async isStillListed(guest: VerifiedGuest): Promise<boolean> {
+  private async isStillListed({ info, imageHash }: VerifiedGuest): Promise<boolean> {
+    const { allowlist, clock } = this.parts;
     try {
-      const model = await this.parts.allowlist.model(guest.info.model.hash);
-      return model !== null && (await this.parts.allowlist.image(guest.imageHash)) !== null;
+      const [model, image] = [await allowlist.model(info.model.hash), await allowlist.image(imageHash)];
+      const nowSec = clock.nowSec();
+      if (model === null || image === null || !image.roles.includes('worker')) return false;
+      return Math.max(model.activeFromSec, image.activeFromSec) <= nowSec;
     } catch {
       return false;
     }
@@ -232,68 +335,38 @@ export class WorkerSession {
     }
   }
 
-  /** Receipts of answers that broke off on the way. */
+  /** Receipts of answers that broke off on the way. Asking for what comes behind one acknowledges it. */
   private async collectReceipts(): Promise<void> {
-    let after = 0n;
-    for (;;) {
-      const { receipts } = readJson(workerReceipts, await this.get(`/v1/receipts?after=${after}`, MAX_RECEIPTS));
-      const last = receipts.at(-1);
-      if (last === undefined) return;
-      for (const { receipt } of receipts) await this.count(receipt);
-      after = last.sequence;
+    for (let page = 0; page < MAX_RECEIPT_PAGES; page++) {
+      await this.parts.requests.durable();
+      const { receipts } = readJson(workerReceipts, await this.get(`/v1/receipts?after=${this.receiptsAfter}`, MAX_RECEIPTS));
+      if (receipts.length === 0) return;
+      for (const { sequence, receipt } of receipts) {
+        if (sequence <= this.receiptsAfter) throw new PeerError('bad_sequence', 'receipts are not in rising order');
+        await this.count(receipt, false);
+        this.receiptsAfter = sequence;
+      }
     }
   }
 
-  /** Counts a receipt if it is one of a request that went through here, signed by the key that its authorisation names. */
-  async count(signed: SignedReceipt): Promise<void> {
-    const { parts } = this;
-    const record = parts.requests.byHash(signed.receipt.authorisationHash);
-    if (record === undefined || record.receipt !== null) return;
-    if (statementHash(packAuthorisation(record.authorisation)) !== signed.receipt.authorisationHash) return;
-    if (!(await verifyReceipt(parts.crypto, toBigEndian(record.authorisation.receiptKey, 32), signed))) {
-      parts.log.warn({ evidence: record.evidence }, 'receipt with a bad signature');
-      return;
-    }
-    await parts.requests.complete(signed);
+  private get(path: string, limit: number): Promise<Uint8Array> {
+    return this.call({ method: 'GET', path }, limit);
   }
 
-  /** Gives the worker a voucher for all that is owed, if it has not got one. */
-  async sendVoucher(): Promise<void> {
-    const contract = this.contract;
-    if (contract === null) return;
-    const voucher = await this.parts.debts.voucher(contract.address.toRawString());
-    // Sent once for each amount owed; a new connection begins with one, so that each side learns the highest.
-    if (voucher === null || voucher.voucher.total === this.delivered) return;
-    try {
-      const answer = readJson(workerVoucherAnswer, await this.post('/v1/vouchers', writeJson(workerVoucherCall, voucher)));
-      if (answer.newest !== null && answer.newest.voucher.workerContract.equals(contract.address))
-        await this.parts.debts.adopt(answer.newest);
-      this.delivered = voucher.voucher.total;
-    } catch (error) {
-      this.parts.log.warn({ code: codeOf(error) }, 'voucher not delivered');
-    }
+  private post(path: string, body: Uint8Array): Promise<Uint8Array> {
+    return this.call({ method: 'POST', path, body }, MAX_JSON);
   }
 
-  private async get(path: string, limit: number): Promise<Uint8Array> {
-    const answer = await this.connection.call({ method: 'GET', path });
+  private async call(call: Call, limit: number): Promise<Uint8Array> {
+    const answer = await this.connection.call(call, { signal: AbortSignal.timeout(this.parts.callTimeoutMs) });
     const body = await readAll(answer.body, limit);
-    if (answer.status !== 200) throw new PeerError('worker_refused', `GET ${path.split('?')[0]} answered ${answer.status}`);
+    if (answer.status < 200 || answer.status > 299)
+      throw new PeerError('worker_refused', `the worker answered with status ${answer.status}`);
     return body;
-  }
-
-  private async post(path: string, body: Uint8Array): Promise<Uint8Array> {
-    const answer = await this.connection.call({ method: 'POST', path, body });
-    const bytes = await readAll(answer.body, MAX_JSON);
-    if (answer.status !== 200) throw new PeerError('worker_refused', `POST ${path} answered ${answer.status}`);
-    return bytes;
   }
 }
 
 /** Whether a receipt is signed by this receipt key. */
-export async function verifyReceipt(crypto: CryptoProvider, receiptKey: Uint8Array, signed: SignedReceipt): Promise<boolean> {
+async function verifyReceipt(crypto: CryptoProvider, receiptKey: Uint8Array, signed: SignedReceipt): Promise<boolean> {
   return crypto.verifyEd25519(receiptKey, toBigEndian(statementHash(packReceipt(signed.receipt)), 32), signed.signature);
-}
-
-function priceText(prices: Prices): string {
-  return `${prices.uncachedPrompt}/${prices.cachedPrompt}/${prices.answer}/${prices.reasoning}`;
 }

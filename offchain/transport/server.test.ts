@@ -6,14 +6,14 @@ import { createConnection, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeOf } from '../core/errors';
-import { once as chunkOf, type Handler, readAll } from './exchange';
+import { once as chunkOf, type Handler, readAll, TRANSPORT_LIMITS } from './exchange';
 import { http1Server, http2Server, jsonAnswer, type ServeOptions, type SocketServer } from './server';
 import { connectionOver } from './session';
 import { dialLocal, listen, localListener } from './tls';
+import { fakeIntervals } from './ways-to-connect.test-kit';
 
 jest.setTimeout(30_000);
 
-const PING_MS = 10_000;
 const served: Handler = async (call) => ({ status: 200, headers: {}, body: chunkOf(Buffer.from(`${call.body.length}`)) });
 
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
@@ -222,26 +222,14 @@ describe('a server', () => {
 
 describe('a ping', () => {
   it('keeps a connection whose peer answers, and ends one whose peer does not', async () => {
-    jest.useFakeTimers({
-      doNotFake: [
-        'nextTick',
-        'setImmediate',
-        'clearImmediate',
-        'setTimeout',
-        'clearTimeout',
-        'queueMicrotask',
-        'performance',
-        'hrtime',
-        'Date',
-      ],
-    });
+    fakeIntervals();
     await open(http2Server, served);
     const connection = connectionOver(await dialLocal(path));
     const closed = new Promise<void>((resolve) => connection.onClose(resolve));
     const exchange = async () => readAll((await connection.call({ method: 'GET', path: '/' })).body, 10);
     await exchange();
     for (let i = 0; i < 5; i++) {
-      jest.advanceTimersByTime(PING_MS);
+      jest.advanceTimersByTime(TRANSPORT_LIMITS.pingIntervalMs);
       // The peer's answer to the ping comes before its answer to this call.
       await exchange();
     }
@@ -249,9 +237,9 @@ describe('a ping', () => {
 
     const [peer] = accepted;
     peer?.pause();
-    jest.advanceTimersByTime(PING_MS);
+    jest.advanceTimersByTime(TRANSPORT_LIMITS.pingIntervalMs);
     expect(connection.isOpen).toBe(true);
-    jest.advanceTimersByTime(PING_MS);
+    jest.advanceTimersByTime(TRANSPORT_LIMITS.pingIntervalMs);
     expect(connection.isOpen).toBe(false);
     await closed;
     expect(jest.getTimerCount()).toBeLessThanOrEqual(1);

@@ -174,3 +174,20 @@ export function gate(): { readonly passed: Promise<void>; readonly open: () => v
 export async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await turn();
 }
+
+/** Leaves the ping timer to jest.advanceTimersByTime, and everything else to the machine. */
+export function fakeIntervals(): void {
+  jest.useFakeTimers({
+    doNotFake: [
+      'nextTick',
+      'setImmediate',
+      'clearImmediate',
+      'setTimeout',
+      'clearTimeout',
+      'queueMicrotask',
+      'performance',
+      'hrtime',
+      'Date',
+    ],
+  });
+}

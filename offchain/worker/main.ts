@@ -15,6 +15,7 @@ import { VERSION } from '../runtime/version';
 import { WorkerAccounts } from './accounts';
 import { type WorkerConfig, WorkerConfigSchema } from './config';
 import { GuestLink } from './guest-link';
+import { registerWorkerMetrics } from './metrics';
 import { ProxyLink } from './proxy-link';
 
 runProcess({ name: 'worker', config: WorkerConfigSchema, start });
@@ -36,6 +37,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
   });
   const owner = Address.parseRaw(config.owner);
   const links = new Map<string, ProxyLink>();
+  registerWorkerMetrics(context.metrics, links, accounts);
 
   const info = (): WorkerInfo => ({
     owner: config.owner,

@@ -2,22 +2,14 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { Cell } from '@ton/core';
 import { Gauge } from 'prom-client';
-import { z } from 'zod';
 import { mainnetPrices } from '../../../wrappers/chain-config';
 import { ConfigError } from '../../core/errors';
-import { processConfigShape } from '../../runtime/config';
 import { runProcess } from '../../runtime/lifecycle';
 import { systemErrorCode } from '../../runtime/system-error';
 import { LocalChain } from './chain';
+import { ChainConfigSchema } from './config';
 import { createChainServer } from './http-server';
 import { sandboxConfig } from './sandbox-config';
-
-const ChainConfigSchema = z.strictObject({
-  ...processConfigShape,
-  host: z.string().default('127.0.0.1').describe('address to listen on; whoever reaches it can make coins and move time'),
-  port: z.int().min(0).max(65535).default(10002).describe('port to listen on, 0 for any free one'),
-  blockIntervalMs: z.int().min(10).default(1000).describe('pause between two empty blocks'),
-});
 
 runProcess({
   name: 'chain',
