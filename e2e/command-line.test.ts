@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { controlSocketPath, getControl } from '../offchain/runtime/control';
 import { LAUNCHER } from './network.test-kit';
 
 const CLI = join(__dirname, '..', 'dist', 'offchain', 'cli.js');
@@ -92,6 +93,32 @@ describe('npm run dev', () => {
     } finally {
       other.close();
     }
+  });
+
+  it('ends in order when Ctrl-C comes while it is still starting, and leaves nothing running', async () => {
+    const child = spawn(process.execPath, [LAUNCHER, '--state', join(folder, 'early'), '--port', '0'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    child.stdout.on('data', (part: Buffer) => {
+      if (!text.includes('contracts') && String(part).includes('contracts')) child.kill('SIGINT');
+      text += part.toString();
+    });
+    const code = await new Promise<number | null>((done) => child.on('exit', done));
+    expect(code).toBe(0);
+    for (const name of ['chain', 'guest', 'proxy', 'worker', 'client']) {
+      await expect(getControl(controlSocketPath(join(folder, 'early', name)), '/healthz')).rejects.toThrow();
+    }
+  });
+
+  it('never resets a folder that is no network', async () => {
+    const mine = join(folder, 'mine');
+    mkdirSync(mine);
+    writeFileSync(join(mine, 'thesis.txt'), 'important');
+    const outcome = await run(LAUNCHER, '--reset', '--state', mine);
+    expect(outcome.code).toBe(2);
+    expectOneLine(outcome, /holds no local network/);
+    expect(readFileSync(join(mine, 'thesis.txt'), 'utf8')).toBe('important');
   });
 
   it('refuses a model file that is no model, and leaves nothing running', async () => {

@@ -1,6 +1,6 @@
 /** The network as a whole: makes its files, starts its processes in order, starts again what dies. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import codes from '../../wrappers/code.json';
 import { createDevelopmentRoot, DEVELOPMENT_FILES } from '../attestation/platform/development-root';
@@ -8,7 +8,7 @@ import { ChainClient } from '../chain/chain-client';
 import { ConfigError, codeOf } from '../core/errors';
 import { formatTon } from '../core/money';
 import { type ExitInfo, type RunningChild, startChild } from '../runtime/child';
-import { sendCommand } from '../runtime/control';
+import { controlSocketPath, getControl, sendCommand } from '../runtime/control';
 import type { Details } from '../runtime/parent-link';
 import { pause } from '../runtime/repeat';
 import { writeFileAtomic } from '../runtime/state-folder';
@@ -29,16 +29,20 @@ export interface LocalNetworkOptions {
   readonly engine: EngineChoice;
   /** Whether a process that ends by itself is started again. */
   readonly isSupervised: boolean;
+  /** Aborted, it ends a start that is under way. */
+  readonly signal: AbortSignal;
   onProgress(step: string, text: string): void;
   onEvent(process: ProcessName, event: string, details: Details): void;
 }
 
 const stateSchema = z.strictObject({ format: z.literal(1), contracts: z.string() });
 const RESTART_MS = 500;
+const STATE_FILE = 'state.json';
 
 export class LocalNetwork {
   private readonly children = new Map<ProcessName, RunningChild>();
   private readonly stopping = new AbortController();
+  private readonly starting = new Set<Promise<RunningChild>>();
   private readonly taken = new Map<ProcessName, number>();
   private client: ChainClient | null = null;
   private models: readonly string[] = [];
@@ -54,6 +58,8 @@ export class LocalNetwork {
   static async start(options: LocalNetworkOptions): Promise<LocalNetwork> {
     checkState(options.stateFolder);
     const network = new LocalNetwork(options, new Parties(options.stateFolder));
+    options.signal.addEventListener('abort', () => network.stopping.abort(), { once: true });
+    if (options.signal.aborted) network.stopping.abort();
     try {
       await network.startAll();
       return network;
@@ -108,10 +114,18 @@ export class LocalNetwork {
     return sendCommand(this.folder(name), command, input);
   }
 
-  /** Starts one process anew; it takes the port that it had. */
-  async startProcess(name: ProcessName): Promise<RunningChild> {
+  /** Starts one process anew; it takes the port that it had. @throws ChildError */
+  startProcess(name: ProcessName): Promise<RunningChild> {
+    const start = this.startNow(name);
+    this.starting.add(start);
+    start.catch(() => undefined).finally(() => this.starting.delete(start));
+    return start;
+  }
+
+  private async startNow(name: ProcessName): Promise<RunningChild> {
     const child = await startChild({
       name,
+      signal: this.stopping.signal,
       script: join(__dirname, SCRIPTS[name]),
       configFile: join(this.folder(name), 'config.json'),
       readyTimeoutMs: 120_000,
@@ -128,6 +142,8 @@ export class LocalNetwork {
   /** Ends every process; safe to call more than once. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    // What is still starting is given up by the signal; what just became ready is in the list when its start has settled.
+    await Promise.allSettled(this.starting);
     for (const name of PROCESS_NAMES) await this.children.get(name)?.stop();
   }
 
@@ -298,10 +314,32 @@ const SCRIPTS: Readonly<Record<ProcessName, string>> = {
   client: '../client/main',
 };
 
+/**
+ * Deletes a network's state: only a folder that a local network has made, and only while none runs on it.
+ * @throws ConfigError not_a_network, already_running
+ */
+export async function resetState(stateFolder: string): Promise<void> {
+  if (!existsSync(stateFolder)) return;
+  if (!existsSync(join(stateFolder, STATE_FILE))) {
+    throw new ConfigError(
+      'not_a_network',
+      `${stateFolder} holds no local network, so --reset leaves it alone: delete it yourself if you mean it`,
+    );
+  }
+  for (const name of PROCESS_NAMES) {
+    const isRunning = await getControl(controlSocketPath(join(stateFolder, name)), '/healthz').then(
+      () => true,
+      () => false,
+    );
+    if (isRunning) throw new ConfigError('already_running', `a network is running in ${stateFolder} (its ${name} answers): end it first`);
+  }
+  rmSync(stateFolder, { recursive: true, force: true });
+}
+
 /** Refuses state that other contract code has made: its addresses would be others now. @throws ConfigError other_contracts */
 function checkState(stateFolder: string): void {
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-  const file = resolve(stateFolder, 'state.json');
+  const file = join(stateFolder, STATE_FILE);
   const contracts = Object.values(codes)
     .map((code) => code.hash)
     .join(' ');

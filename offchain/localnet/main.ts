@@ -4,7 +4,7 @@ import { join, relative, resolve } from 'node:path';
 import { CocoonError, ConfigError, messageOf } from '../core/errors';
 import { projectRoot } from '../runtime/project-root';
 import { chooseEngine } from './engine-choice';
-import { LocalNetwork, type LocalNetworkOptions } from './local-network';
+import { LocalNetwork, type LocalNetworkOptions, resetState } from './local-network';
 import { askOnce } from './once';
 import { type DevOptions, parseOptions } from './options';
 import { DEFAULT_PORTS, NETWORK_NAME, type Ports } from './settings';
@@ -32,15 +32,15 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** Runs until Ctrl-C. */
 async function runDev(options: DevOptions, stateFolder: string): Promise<number> {
-  if (options.reset) rmSync(stateFolder, { recursive: true, force: true });
+  if (options.reset) await resetState(stateFolder);
   const interrupted = onInterrupt();
   const ports = portsOf(options.port ?? DEFAULT_PORTS.client);
   say('Cocoon local network. SIMULATED: a development root vouches for the guest, no hardware does.');
-  const starting = LocalNetwork.start(networkOptions(options, stateFolder, ports, true));
-  const network = await Promise.race([starting, interrupted.then(() => null)]);
+  const starting = LocalNetwork.start(networkOptions(options, stateFolder, ports, true, interrupted.signal));
+  const network = await Promise.race([starting, interrupted.promise.then(() => null)]);
   if (network !== null) {
     for (const line of nextSteps(network)) say(line);
-    await interrupted;
+    await interrupted.promise;
   }
   say('stopping');
   await (await starting.catch(() => null))?.stop();
@@ -49,15 +49,17 @@ async function runDev(options: DevOptions, stateFolder: string): Promise<number>
 
 /** A network of its own, one question, the proof, and nothing left behind but what --state names. */
 async function runOnce(options: DevOptions, question: string, stateFolder: string): Promise<number> {
-  if (options.reset) rmSync(stateFolder, { recursive: true, force: true });
+  if (options.reset) await resetState(stateFolder);
   const interrupted = onInterrupt();
   const ports = portsOf(options.port ?? 0);
-  const starting = LocalNetwork.start(networkOptions(options, stateFolder, ports, false));
+  const starting = LocalNetwork.start(networkOptions(options, stateFolder, ports, false, interrupted.signal));
   let isGood = false;
   try {
-    const network = await Promise.race([starting, interrupted.then(() => null)]);
+    const network = await Promise.race([starting, interrupted.promise.then(() => null)]);
     if (network === null) return 130;
-    isGood = await askOnce(network, question, say);
+    const outcome = await Promise.race([askOnce(network, question, say), interrupted.promise.then(() => null)]);
+    if (outcome === null) return 130;
+    isGood = outcome;
     return isGood ? 0 : 1;
   } finally {
     await (await starting.catch(() => null))?.stop();
@@ -66,13 +68,20 @@ async function runOnce(options: DevOptions, question: string, stateFolder: strin
   }
 }
 
-function networkOptions(options: DevOptions, stateFolder: string, ports: Ports, isSupervised: boolean): LocalNetworkOptions {
+function networkOptions(
+  options: DevOptions,
+  stateFolder: string,
+  ports: Ports,
+  isSupervised: boolean,
+  signal: AbortSignal,
+): LocalNetworkOptions {
   const progress = (step: string, text: string) => say(`  ${step.padEnd(10)} ${text}`);
   return {
     stateFolder,
     ports,
     engine: chooseEngine(options, (text) => progress('model', text)),
     isSupervised,
+    signal,
     onProgress: progress,
     onEvent: (name, event, details) => {
       if (name === 'client' && event === 'answer') say(answerLine(details));
@@ -97,16 +106,17 @@ function near(path: string): string {
 }
 
 /** The first Ctrl-C asks for an orderly end; the second ends at once. */
-function onInterrupt(): Promise<void> {
-  return new Promise((done) => {
-    let count = 0;
+function onInterrupt(): { readonly promise: Promise<void>; readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const promise = new Promise<void>((done) => {
     const interrupt = () => {
-      count++;
-      if (count > 1) process.exit(130);
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort();
       done();
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
     process.on('SIGHUP', interrupt);
   });
+  return { promise, signal: controller.signal };
 }

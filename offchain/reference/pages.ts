@@ -4,6 +4,7 @@
  */
 import { ClientConfigSchema } from '../client/config';
 import { GuestConfigSchema } from '../guest/config';
+import { ChainConfigSchema } from '../localnet/chain/config';
 import { ProxyConfigSchema } from '../proxy/config';
 import { NetworkSchema } from '../runtime/network';
 import { WorkerConfigSchema } from '../worker/config';
@@ -33,6 +34,7 @@ export function referencePages(errorsSource: string): readonly ReferencePage[] {
         { title: 'proxy', intro: '', schema: ProxyConfigSchema },
         { title: 'worker', intro: '', schema: WorkerConfigSchema },
         { title: 'guest', intro: '', schema: GuestConfigSchema },
+        { title: 'chain', intro: 'The local chain, which only the local network starts.', schema: ChainConfigSchema },
       ]),
     },
     { path: 'docs/exit-codes.md', text: exitCodesPage(errorsSource) },

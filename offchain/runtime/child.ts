@@ -21,6 +21,8 @@ export interface ChildOptions {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly readyTimeoutMs?: number;
+  /** Gives up a start that is under way: the child is killed. */
+  readonly signal?: AbortSignal;
   onEvent?(event: string, details: Details): void;
 }
 
@@ -47,7 +49,7 @@ const LAST_WORDS_BYTES = 4096;
  * happens: it watches the IPC channel. It has a process group of its own, so that Ctrl-C reaches this process only, which stops its
  * children in the order it wants, and so that `kill` reaches what the child has started.
  *
- * @throws ChildError child_failed (the child's own code is in data), child_exited, child_not_ready
+ * @throws ChildError child_failed (the child's own code is in data), child_exited, child_not_ready, child_given_up
  */
 export async function startChild(options: ChildOptions): Promise<RunningChild> {
   const child = forkChild(options);
@@ -84,6 +86,7 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
     ready.then((details) => ({ type: 'ready', details }) as const),
     exited.then((exit) => ({ type: 'exited', exit }) as const),
     tooLate.then(() => ({ type: 'late' }) as const),
+    aborted(options.signal).then(() => ({ type: 'given up' }) as const),
   ]);
   clearTimeout(timer);
   switch (outcome.type) {
@@ -98,10 +101,21 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
       };
     case 'exited':
       throw notStarted(options.name, outcome.exit);
+    case 'given up':
+      await kill();
+      throw new ChildError('child_given_up', `${options.name} was stopped while it started`, { name: options.name });
     case 'late':
       await kill();
       throw new ChildError('child_not_ready', `${options.name} was not ready after ${limitMs} ms`, { name: options.name });
   }
+}
+
+/** Settles when the signal is aborted; never without one. */
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((done) => {
+    if (signal?.aborted) done();
+    else signal?.addEventListener('abort', () => done(), { once: true });
+  });
 }
 
 function forkChild(options: ChildOptions): ChildProcess {

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Address } from '@ton/core';
 import { openNetworkChain } from '../chain/network-chain';
+import { Pending } from '../chain/pending';
 import { SendingWallet } from '../chain/wallet';
 import { codeOf } from '../core/errors';
 import { formatTon } from '../core/money';
-import { Ledger } from '../ledger/ledger';
+import { Ledger, LedgerError } from '../ledger/ledger';
 import type { WorkerInfo } from '../protocol/calls';
 import { type ProcessContext, type RunningProcess, runProcess } from '../runtime/lifecycle';
 import { loadNetwork } from '../runtime/network';
@@ -13,6 +14,7 @@ import { repeat } from '../runtime/repeat';
 import { loadOrCreateSeed, openStateFolder } from '../runtime/state-folder';
 import { VERSION } from '../runtime/version';
 import { WorkerAccounts } from './accounts';
+import { Claims } from './claims';
 import { type WorkerConfig, WorkerConfigSchema } from './config';
 import { GuestLink } from './guest-link';
 import { registerWorkerMetrics } from './metrics';
@@ -26,7 +28,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
   const keys = join(config.stateFolder, 'keys');
   openStateFolder(keys);
   const ledger = Ledger.open(join(config.stateFolder, 'ledger'));
-  const accounts = new WorkerAccounts(ledger, config.prices);
+  const accounts = new WorkerAccounts(ledger, config);
   const guest = new GuestLink(config.guestSocket, log);
   const chain = await openNetworkChain(network, config.pollMs, log);
   const wallet = await SendingWallet.open({
@@ -37,6 +39,13 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
   });
   const owner = Address.parseRaw(config.owner);
   const links = new Map<string, ProxyLink>();
+  const fail = (error: unknown) => context.fail(error);
+  const claims = new Claims({
+    wallet,
+    pending: new Pending(chain.clock),
+    log,
+    claimables: () => [...links.values()].flatMap((link) => link.claimables()),
+  });
   registerWorkerMetrics(context.metrics, links, accounts);
 
   const info = (): WorkerInfo => ({
@@ -55,7 +64,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
       if (!links.has(id)) {
         links.set(
           id,
-          new ProxyLink(proxy, { config, owner, accounts, guest, wallet, watcher: chain.watcher, clock: chain.clock, log, info }),
+          new ProxyLink(proxy, { config, owner, accounts, guest, watcher: chain.watcher, clock: chain.clock, log, info, fail }),
         );
       }
     }
@@ -70,14 +79,17 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
     const status = guest.status;
     if (status === null) return;
     if (status.state !== before) log.info({ state: status.state, simulated: status.simulated }, 'guest state');
-    await guest.collectReceipts(async (receipts) => {
-      for (const { receipt } of receipts) await accounts.record(receipt.receipt, receipt.signature);
-    });
+    await guest.collectReceipts((receipts) => accounts.record(receipts));
     await accounts.forgetExpired(status.boot, chain.clock.nowSec(), config.longestRunSec);
-    for (const link of links.values()) if (link.claimable() >= config.claimAtNano) await link.claim();
   };
 
-  const loop = repeat(context.stopping, config.pollMs, round, (error) => log.warn({ code: codeOf(error) }, 'round failed'));
+  const onError = (what: string) => (error: unknown) =>
+    error instanceof LedgerError ? fail(error) : log.warn({ code: codeOf(error) }, what);
+  const loops = [
+    repeat(context.stopping, config.pollMs, round, onError('round failed')),
+    // Apart: a claim waits for the chain, and the guest must not.
+    repeat(context.stopping, config.pollMs, async () => void (await claims.claim(config.claimAtNano)), onError('claim failed')),
+  ];
 
   return {
     details: { gasWallet: wallet.address.toRawString() },
@@ -91,15 +103,11 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
     }),
     commands: {
       /** Claims at once from every proxy; answers what was asked for, in TON. */
-      claim: async () => {
-        let claimed = 0n;
-        for (const link of links.values()) claimed += await link.claim();
-        return { claimed: formatTon(claimed) };
-      },
+      claim: async () => ({ claimed: formatTon(await claims.claim(0n)) }),
       /** What each proxy owes and has promised. */
       state: async () => ({
         proxies: [...links.values()].map((link) => {
-          const { earned, reserved, voucher } = accounts.view(link.proxy.toRawString());
+          const { earned, reserved, voucher } = accounts.view(link.contract ?? '');
           return {
             proxy: link.proxy.toRawString(),
             isConnected: link.connected,
@@ -114,7 +122,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
       await Promise.all([...links.values()].map((link) => link.stop()));
       await chain.watcher.stop();
       guest.close();
-      await loop;
+      await Promise.all(loops);
       await ledger.close();
     },
   };

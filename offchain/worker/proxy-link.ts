@@ -1,13 +1,12 @@
-/** One proxy that this worker serves: the connection that it keeps up, the contract that pays it, the claims. */
-import type { Address, Cell } from '@ton/core';
+/** One proxy that this worker serves: the connection that it keeps up, and the contracts by which it pays. */
+import { Address } from '@ton/core';
 import type { ChainAccount } from '../chain/chain-client';
 import { ProxyContract, type ProxyState, WorkerContract } from '../chain/contracts';
-import type { SendingWallet } from '../chain/wallet';
 import type { ChainWatcher } from '../chain/watcher';
 import { toBigEndian, toHex } from '../core/bytes';
 import type { Clock } from '../core/clock';
 import { codeOf } from '../core/errors';
-import { formatTon, minNano } from '../core/money';
+import { LedgerError } from '../ledger/ledger';
 import type { WorkerInfo } from '../protocol/calls';
 import type { Logger } from '../runtime/log';
 import { nodeCrypto } from '../runtime/node-crypto';
@@ -16,20 +15,23 @@ import { MAX_RELAY_BODY } from '../sealing/relay-body';
 import { http2Server } from '../transport/server';
 import { dialTls, WORKER_PROTOCOL } from '../transport/tls';
 import type { ContractView, WorkerAccounts } from './accounts';
+import type { Claimable } from './claims';
 import type { WorkerConfig } from './config';
+import { ContractWatch } from './contract-watch';
 import type { GuestLink } from './guest-link';
 import { proxyService } from './proxy-service';
 
 export interface ProxyLinkParts {
-  readonly config: WorkerConfig;
+  readonly config: Pick<WorkerConfig, 'prices'>;
   readonly owner: Address;
   readonly accounts: WorkerAccounts;
   readonly guest: GuestLink;
-  readonly wallet: SendingWallet;
-  readonly watcher: ChainWatcher;
+  readonly watcher: Pick<ChainWatcher, 'onAccount'>;
   readonly clock: Clock;
   readonly log: Logger;
   info(): WorkerInfo;
+  /** Ends the process: the record cannot be written. */
+  fail(error: unknown): void;
 }
 
 /** What the proxy's contract says of it, as far as a worker needs it. */
@@ -40,11 +42,15 @@ interface ProxyTerms {
   readonly workerContract: WorkerContract;
 }
 
+/** A connection that lasted so long was worth having: the next attempt comes at once. */
+const LASTING_MS = 10_000;
+
 export class ProxyLink {
   private readonly stopping = new AbortController();
-  private readonly unwatch: (() => void)[] = [];
+  private readonly unwatch: () => void;
   private terms: ProxyTerms | null = null;
-  private contract: ContractView | null = null;
+  /** By raw address: the present one, and those that still owe from before the proxy changed its payer key. */
+  private readonly contracts = new Map<string, ContractWatch>();
   private isConnected = false;
   private running: Promise<void> | null = null;
 
@@ -52,83 +58,78 @@ export class ProxyLink {
     readonly proxy: Address,
     private readonly parts: ProxyLinkParts,
   ) {
-    this.unwatch.push(parts.watcher.onAccount(proxy, (account) => this.onProxy(account)));
+    for (const contract of parts.accounts.contractsOf(proxy.toRawString())) this.watch(Address.parseRaw(contract));
+    this.unwatch = parts.watcher.onAccount(proxy, (account) => this.onProxy(account));
   }
 
   get connected(): boolean {
     return this.isConnected;
   }
 
-  /** Worth of the newest voucher above what the contract has paid. */
-  claimable(): bigint {
-    const total = this.parts.accounts.view(this.proxy.toRawString()).voucher?.voucher.total ?? 0n;
-    return this.contract === null ? 0n : total - this.contract.paid;
+  /** Raw address of the contract by which the proxy pays now; null before the chain was read. */
+  get contract(): string | null {
+    return this.terms?.workerContract.address.toRawString() ?? null;
   }
 
-  /**
-   * Claims what the newest voucher is worth. @returns the amount asked for, 0 when there is nothing.
-   * @throws ChainError
-   */
-  async claim(): Promise<bigint> {
-    const signed = this.parts.accounts.view(this.proxy.toRawString()).voucher;
-    const amount = this.claimable();
-    if (signed === null || this.terms === null || amount <= 0n) return 0n;
-    await this.parts.wallet.send([
-      {
-        to: this.terms.workerContract.address,
-        value: WorkerContract.VALUE.claim,
-        bounce: true,
-        body: WorkerContract.claimBody({ voucher: signed.voucher, signature: signed.signature }),
-      },
-    ]);
-    this.parts.log.info({ proxy: this.proxy.toRawString(), ton: formatTon(amount) }, 'claimed');
-    return amount;
+  /** What could be claimed, by contract. */
+  claimables(): readonly Claimable[] {
+    return [...this.contracts.values()].flatMap(({ address, view }) => {
+      const { voucher } = this.parts.accounts.view(address.toRawString());
+      return view === null || voucher === null ? [] : [{ contract: address, view, voucher }];
+    });
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    for (const unwatch of this.unwatch) unwatch();
+    this.unwatch();
+    for (const watch of this.contracts.values()) watch.stop();
     await this.running;
+  }
+
+  private watch(address: Address): void {
+    const id = address.toRawString();
+    if (!this.contracts.has(id)) this.contracts.set(id, new ContractWatch(address, this.parts.watcher, this.parts.clock));
+  }
+
+  /** What the proxy's present contract holds; null while there is none, or it was not read lately. */
+  private contractView(): ContractView | null {
+    return this.contracts.get(this.contract ?? '')?.freshView ?? null;
   }
 
   /** While the proxy's contract with this worker pays for nothing, there is nothing to be had: capacity 0. */
   private info(): WorkerInfo {
     const info = this.parts.info();
-    const headroom = this.contract === null ? 0n : this.parts.accounts.headroom(this.proxy.toRawString(), this.contract);
+    const { contract } = this;
+    const view = this.contractView();
+    const headroom = contract === null || view === null ? 0n : this.parts.accounts.headroom(contract, view);
     return headroom > 0n ? info : { ...info, capacity: 0 };
   }
 
   private onProxy(account: ChainAccount): void {
-    if (account.data === null) return;
-    const state = ProxyContract.parseState(account.data);
-    const terms = termsOf(this.proxy, this.parts.owner, state);
+    const terms = account.data === null ? null : termsOf(this.proxy, this.parts.owner, account.data);
     if (terms === null) return;
-    const isNew = this.terms === null || !this.terms.workerContract.address.equals(terms.workerContract.address);
     this.terms = terms;
-    if (isNew) this.unwatch.push(this.parts.watcher.onAccount(terms.workerContract.address, (worker) => this.onContract(worker)));
+    this.watch(terms.workerContract.address);
     this.running ??= this.keepConnected();
-  }
-
-  private onContract(account: ChainAccount): void {
-    if (account.data === null || this.terms === null || !account.address.equals(this.terms.workerContract.address)) return;
-    this.contract = contractView(account.data, account.balance);
   }
 
   private async keepConnected(): Promise<void> {
     const backoff = new Backoff(250, 15_000);
     const signal = this.stopping.signal;
     while (!signal.aborted) {
+      const startedMs = performance.now();
       try {
-        await this.connectOnce(() => backoff.reset());
+        await this.connectOnce();
       } catch (error) {
         this.parts.log.info({ proxy: this.proxy.toRawString(), code: codeOf(error) }, 'proxy not reached');
       }
+      if (performance.now() - startedMs >= LASTING_MS) backoff.reset();
       await pause(backoff.nextMs(), signal);
     }
   }
 
   /** Serves one connection until it ends. */
-  private async connectOnce(onConnected: () => void): Promise<void> {
+  private async connectOnce(): Promise<void> {
     const { terms, parts } = this;
     if (terms === null) return;
     const socket = await dialTls(terms.endpoint, terms.pin, WORKER_PROTOCOL);
@@ -146,16 +147,16 @@ export class ProxyLink {
       crypto: nodeCrypto,
       log: parts.log,
       info: () => this.info(),
-      contract: () => this.contract,
-      nowSec: () => parts.clock.nowSec(),
+      // A proxy that has changed its payer key meanwhile has to connect anew.
+      contract: () => (this.terms?.workerContract.address.equals(terms.workerContract.address) ? this.contractView() : null),
     });
     http2Server(service, {
       maxBodySize: MAX_RELAY_BODY,
-      onError: (error) => parts.log.error({ err: error }, 'call of a proxy failed'),
+      onError: (error) =>
+        error instanceof LedgerError ? parts.fail(error) : parts.log.error({ code: codeOf(error) }, 'call of a proxy failed'),
     }).serve(socket);
     this.isConnected = true;
-    onConnected();
-    parts.log.info({ proxy: this.proxy.toRawString(), endpoint: terms.endpoint }, 'connected to proxy');
+    parts.log.info({ proxy: this.proxy.toRawString() }, 'connected to proxy');
     await ended;
     this.isConnected = false;
     this.stopping.signal.removeEventListener('abort', abort);
@@ -163,8 +164,14 @@ export class ProxyLink {
   }
 }
 
-/** Null while the proxy's owner has not configured it. */
-function termsOf(proxy: Address, owner: Address, state: ProxyState): ProxyTerms | null {
+/** Null while the proxy's owner has not configured it, and for what is no proxy's contract. */
+function termsOf(proxy: Address, owner: Address, data: NonNullable<ChainAccount['data']>): ProxyTerms | null {
+  let state: ProxyState;
+  try {
+    state = ProxyContract.parseState(data);
+  } catch {
+    return null;
+  }
   if (state.endpoint === null || state.payerKey === 0n) return null;
   return {
     endpoint: state.endpoint.url,
@@ -172,11 +179,4 @@ function termsOf(proxy: Address, owner: Address, state: ProxyState): ProxyTerms 
     payerKey: toBigEndian(state.payerKey, 32),
     workerContract: WorkerContract.create({ owner, proxy, payerKey: state.payerKey, withdrawDelay: state.terms.withdrawDelay }),
   };
-}
-
-/** What a WorkerContract's account says. */
-export function contractView(data: Cell, balance: bigint): ContractView {
-  const state = WorkerContract.parseState(data);
-  const available = WorkerContract.deposit(balance);
-  return { available, announcedWithdrawal: minNano(state.withdrawal?.amount ?? 0n, available), paid: state.paid };
 }

@@ -10,8 +10,8 @@ import { CallError, readJson, writeJson } from '../protocol/json';
 import { decodeGuestRequest, SEALED_MEDIA_TYPE } from '../sealing/relay-body';
 import { ResponseInspector } from '../sealing/response-inspector';
 import type { Answer, Handler, IncomingCall } from '../transport/exchange';
-import { okJson, routes } from '../transport/routes';
-import type { ContractView, WorkerAccounts } from './accounts';
+import { noContent, okJson, routes } from '../transport/routes';
+import type { Arrived, ContractView, WorkerAccounts } from './accounts';
 import type { GuestLink } from './guest-link';
 
 /** What a proxy's calls need. */
@@ -26,10 +26,11 @@ export interface ProxyServiceParts {
   readonly crypto: CryptoProvider;
   readonly log: Logger;
   info(): WorkerInfo;
-  /** As last read from the chain; null while there is no contract. */
+  /** As lately read from the chain; null while there is no contract, or no late look. */
   contract(): ContractView | null;
-  nowSec(): number;
 }
+
+const HASH = /^[0-9a-f]{64}$/;
 
 /** The handler of one proxy's connection. */
 export function proxyService(parts: ProxyServiceParts): Handler {
@@ -39,7 +40,10 @@ export function proxyService(parts: ProxyServiceParts): Handler {
     {
       method: 'GET',
       path: '/v1/evidence/:digest',
-      handle: async (_call, digest) => parts.guest.call({ method: 'GET', path: `/v1/evidence/${digest}` }),
+      handle: async (call, digest) => {
+        if (!HASH.test(digest)) throw new CallError('bad_request', 'not a digest');
+        return parts.guest.call({ method: 'GET', path: `/v1/evidence/${digest}` }, call.signal);
+      },
     },
     {
       method: 'POST',
@@ -48,21 +52,25 @@ export function proxyService(parts: ProxyServiceParts): Handler {
         // The guest signs only for the proxy whose contract named this endpoint: one proxy cannot pass its challenge on as another's.
         const asked = readJson(challengeCall, call.body);
         if (!asked.proxy.equals(parts.proxy)) throw new CallError('authorisation_refused', 'the challenge names another proxy');
-        return parts.guest.call({ method: 'POST', path: '/v1/challenge', body: writeJson(challengeCall, asked) });
+        return parts.guest.call({ method: 'POST', path: '/v1/challenge', body: writeJson(challengeCall, asked) }, call.signal);
       },
     },
     { method: 'POST', path: '/v1/relay', handle: (call) => relay(parts, call) },
     {
       method: 'POST',
       path: '/v1/stop/:hash',
-      handle: async (_call, hash) => parts.guest.call({ method: 'POST', path: `/v1/stop/${hash}` }),
+      handle: async (call, hash) => {
+        // A proxy stops its own requests only.
+        if (!HASH.test(hash) || !parts.accounts.isRunning(id, hash)) return noContent();
+        return parts.guest.call({ method: 'POST', path: `/v1/stop/${hash}` }, call.signal);
+      },
     },
     {
       method: 'GET',
       path: '/v1/receipts',
       handle: async (_call, _parameter, query) => {
         const after = query.get('after') ?? '0';
-        if (!/^[0-9]{1,19}$/.test(after)) throw new CallError('bad_request', 'after is not a number');
+        if (!/^[0-9]{1,20}$/.test(after)) throw new CallError('bad_request', 'after is not a number');
         const receipts = await parts.accounts.receiptsAfter(id, BigInt(after));
         return okJson(writeJson(workerReceipts, { receipts }));
       },
@@ -79,37 +87,58 @@ export function proxyService(parts: ProxyServiceParts): Handler {
           throw new CallError('voucher_refused', "the voucher is not signed by the proxy's payer key");
         }
         await parts.accounts.acceptVoucher(id, { voucher, signature });
-        return okJson(writeJson(workerVoucherAnswer, { newest: parts.accounts.view(id).voucher }));
+        return okJson(writeJson(workerVoucherAnswer, { newest: parts.accounts.view(parts.workerContract.toRawString()).voucher }));
       },
     },
   ]);
 }
 
 async function relay(parts: ProxyServiceParts, call: IncomingCall): Promise<Answer> {
-  const proxy = parts.proxy.toRawString();
   const { authorisation } = decodeGuestRequest(call.body);
   const hash = statementHash(packAuthorisation(authorisation));
-  if (parts.accounts.has(hash)) throw new CallError('already_used', 'the authorisation is already used');
   if (!isAtLeast(authorisation.prices, parts.prices)) {
     throw new CallError('authorisation_refused', "the authorised prices are below the worker's", { check: 'prices' });
   }
-  const contract = parts.contract();
-  if (contract === null) throw new CallError('not_ready', 'the proxy has not funded its contract with this worker', {}, true);
-  const headroom = parts.accounts.headroom(proxy, contract);
-  if (headroom < authorisation.maxAmount) {
-    throw new CallError('not_ready', 'the proxy owes this worker as much as its contract holds', {}, true);
-  }
-
   const boot = parts.guest.status?.boot;
-  if (boot === undefined) throw new CallError('worker_failed', 'the guest does not answer', {}, true);
+  if (boot === undefined) throw new CallError('not_ready', 'the guest does not answer', {}, true);
+  const view = parts.contract();
+  if (view === null) throw new CallError('not_ready', 'the proxy has not funded its contract with this worker', {}, true);
+  const arrival = { proxy: parts.proxy.toRawString(), contract: parts.workerContract.toRawString(), view, boot, authorisation };
+  refuse(await parts.accounts.begin(arrival));
 
-  await parts.accounts.begin(proxy, boot, hash, authorisation);
-  const answer = await parts.guest.call({ method: 'POST', path: '/v1/relay', body: call.body }, call.signal);
+  const answer = await callGuest(parts, hash, call);
   if (answer.status !== 200) {
+    // The guest refuses before it runs anything.
     await parts.accounts.giveUp(hash);
     return answer;
   }
   return { status: 200, headers: { 'content-type': SEALED_MEDIA_TYPE }, body: pass(parts, hash, answer) };
+}
+
+/** @throws CallError for whatever is not admitted */
+function refuse(arrived: Arrived): void {
+  switch (arrived) {
+    case 'admitted':
+      return;
+    case 'already_used':
+      throw new CallError('already_used', 'the authorisation is already used');
+    case 'full':
+      throw new CallError('not_ready', 'as many requests run as may', {}, true);
+    case 'unacknowledged':
+      throw new CallError('not_ready', 'too many receipts wait for the proxy', {}, true);
+    case 'no_headroom':
+      throw new CallError('not_ready', 'the proxy owes this worker as much as its contract holds', {}, true);
+  }
+}
+
+async function callGuest(parts: ProxyServiceParts, hash: bigint, call: IncomingCall): Promise<Answer> {
+  try {
+    return await parts.guest.call({ method: 'POST', path: '/v1/relay', body: call.body }, call.signal);
+  } catch (error) {
+    // Otherwise it may run: the guest shows its receipt, or its restart or the time gives it up.
+    if (error instanceof CallError && error.code === 'not_ready') await parts.accounts.giveUp(hash);
+    throw error;
+  }
 }
 
 /** Passes the answer on. The receipt is on disk before its last byte leaves; if the answer breaks off the guest still has it. */
@@ -119,7 +148,7 @@ async function* pass(parts: ProxyServiceParts, hash: bigint, answer: Answer): As
     await inspector.push(bytes);
     if (inspector.hasReceipt) {
       const { receipt, signature } = inspector.receipt(hash);
-      await parts.accounts.record(receipt, signature);
+      await parts.accounts.record([{ receipt, signature }]);
     }
     yield bytes;
   }
