@@ -6,8 +6,10 @@ import { hex, makePki, NOW, type Pki, tdReport } from '../attestation/platform/f
 import { writeQuote } from '../attestation/platform/quote-writer';
 import { loadTrustRoot, type TrustRoot } from '../attestation/trust-root';
 import { fromHex, toHex } from '../core/bytes';
+import type { Signer } from '../core/crypto';
 import type { Offer } from '../protocol/calls';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
+import type { VerifiedGuest } from '../sealing/client-session';
 import { GuestOpener } from '../sealing/guest-exchange';
 import { generateSealingKey } from '../sealing/keys';
 
@@ -16,7 +18,7 @@ import { generateSealingKey } from '../sealing/keys';
 export { hex, NOW };
 
 export const ROOT = `0:${hex(0x11)}`;
-const OWNER = `0:${hex(0x22)}`;
+export const OWNER = `0:${hex(0x22)}`;
 export const PROXY = `0:${hex(0x77)}`;
 export const OPERATOR = `0:${hex(0x78)}`;
 export const CHANNEL = Address.parseRaw(`0:${hex(0x79)}`);
@@ -29,6 +31,10 @@ export const BLOCK = { seqno: 1000, rootHash: hex(0x66) };
 
 export interface TestGuest {
   readonly opener: GuestOpener;
+  /** Signs its receipts and challenges. */
+  readonly receipt: Signer;
+  /** What a client that has verified it seals to. */
+  readonly keys: VerifiedGuest;
   readonly bundle: Uint8Array;
   readonly digest: string;
   readonly imageHash: string;
@@ -90,7 +96,15 @@ export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnd
     successRate: null,
     gpu: null,
   };
-  return { opener, bundle, digest, imageHash, offer };
+  const verified: VerifiedGuest = {
+    sealingKey: sealing.publicKey,
+    receiptKey: receipt.publicKey,
+    claims,
+    evidenceDigest: fromHex(digest, 32),
+    modelHash: fromHex(model.hash, 32),
+    imageHash: fromHex(imageHash, 32),
+  };
+  return { opener, receipt, keys: verified, bundle, digest, imageHash, offer };
 }
 
 function quoteUnder(td: ReturnType<typeof tdReport>): Uint8Array {

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { ChainError } from '../chain/chain-error';
 import { WorkerContract } from '../chain/contracts';
 import type { Pending } from '../chain/pending';
-import type { SendingWallet } from '../chain/wallet';
+import type { OutgoingMessage } from '../chain/wallet';
 import { formatTon, minNano } from '../core/money';
 import type { SignedWorkerVoucher } from '../protocol/statements-json';
 import type { ContractView } from './accounts';
@@ -17,7 +17,7 @@ export interface Claimable {
 }
 
 export interface ClaimsParts {
-  readonly wallet: Pick<SendingWallet, 'send'>;
+  readonly wallet: { send(messages: readonly OutgoingMessage[]): Promise<unknown> };
   readonly pending: Pending;
   readonly log: Logger;
   claimables(): readonly Claimable[];
