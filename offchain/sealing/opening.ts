@@ -12,7 +12,6 @@ export interface Opening {
   readonly responseHash: Uint8Array;
 }
 
-
 export function encodeOpening(opening: Opening): Uint8Array {
   return concat(opening.salt, opening.evidenceDigest, opening.modelHash, opening.imageHash, opening.requestHash, opening.responseHash);
 }
