@@ -17,6 +17,7 @@ function only(name, from, rooms, extra = []) {
 }
 
 const STATEMENTS = '^wrappers/statements\\.ts$';
+const STATEMENT_PARTS = '^wrappers/statement/';
 const PURE = ['core', 'sealing', 'attestation', 'openai', 'billing', 'protocol'];
 
 module.exports = {
@@ -62,14 +63,14 @@ module.exports = {
       name: 'browser-rooms-are-free-of-node',
       comment: 'core, sealing, attestation (verification), openai, billing, protocol and statements run in a page',
       severity: 'error',
-      from: { path: [inRooms(PURE), STATEMENTS], pathNot: ['^offchain/attestation/platform/', TEST] },
+      from: { path: [inRooms(PURE), STATEMENTS, STATEMENT_PARTS], pathNot: ['^offchain/attestation/platform/', TEST] },
       to: { dependencyTypes: ['core'] },
     },
     {
       name: 'statements-and-prices-import-only-ton-core',
       severity: 'error',
-      from: { path: '^wrappers/(statements|chain-config)\\.ts$' },
-      to: { pathNot: '^node_modules/@ton/core' },
+      from: { path: '^wrappers/(statements\\.ts|statement/|chain-config\\.ts)' },
+      to: { pathNot: ['^node_modules/@ton/core', STATEMENT_PARTS] },
     },
     {
       name: 'auditors-never-need-offchain',

@@ -8,8 +8,9 @@ import { nodeCrypto } from '../runtime/node-crypto';
 
 /** The rooms that a guest is built of, all of their files. */
 const GUEST_ROOMS = ['attestation', 'billing', 'core', 'guest', 'openai', 'protocol', 'runtime', 'sealing', 'transport'] as const;
-/** The one module outside of them. */
+/** The statements, outside of them: their module, and the folder of its parts. */
 const STATEMENTS = 'wrappers/statements';
+const STATEMENT_PARTS = 'wrappers/statement';
 
 /**
  * What RTMR3 measures: the configuration that every guest of this image has. Model, prices, names and ports are in the claims or
@@ -27,7 +28,9 @@ export interface GuestFiles {
 export function guestFiles(): GuestFiles {
   const folder = resolve(__dirname, '..', '..');
   const extension = extname(__filename);
-  const files = GUEST_ROOMS.flatMap((room) => filesUnder(join(folder, 'offchain', room)))
+  const folders = [...GUEST_ROOMS.map((room) => join(folder, 'offchain', room)), join(folder, STATEMENT_PARTS)];
+  const files = folders
+    .flatMap(filesUnder)
     .map((file) => relative(folder, file).split(sep).join('/'))
     .filter((path) => path.endsWith(extension) && !/\.test[.-]/.test(path));
   return { folder, paths: [`${STATEMENTS}${extension}`, ...files] };
