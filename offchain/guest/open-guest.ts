@@ -5,7 +5,7 @@ import { openSimulatedPlatform } from '../attestation/platform/simulated';
 import { OffsetClock, systemClock } from '../core/clock';
 import { ConfigError, codeOf } from '../core/errors';
 import type { GuestStatus, HostBlock } from '../protocol/calls';
-import { SOCKET_PATH_LIMIT } from '../runtime/control';
+import { localSocketPath } from '../runtime/control';
 import type { Logger } from '../runtime/log';
 import type { Network } from '../runtime/network';
 import { nodeCrypto } from '../runtime/node-crypto';
@@ -74,9 +74,10 @@ export async function openGuest(config: GuestConfig, surroundings: GuestSurround
     onError: (error) => log.error({ code: codeOf(error) }, 'call failed unexpectedly'),
   });
   const listener = localListener((socket) => server.serve(socket));
-  makeRoom(config.socket);
-  await listen(listener, { path: config.socket });
-  if (!isPipe(config.socket)) chmodSync(config.socket, 0o600);
+  const path = localSocketPath(config.socket);
+  makeRoom(path);
+  await listen(listener, { path });
+  if (!isPipe(path)) chmodSync(path, 0o600);
 
   void guest.boot();
   return {
@@ -119,9 +120,6 @@ export function unprovenHash(modelName: string): string {
 /** Takes away the socket that a killed guest left. The state folder's lock says that no other guest listens on it. */
 function makeRoom(path: string): void {
   if (isPipe(path)) return;
-  const size = Buffer.byteLength(path);
-  if (size > SOCKET_PATH_LIMIT)
-    throw new ConfigError('socket_path_too_long', `socket path of ${size} bytes, limit ${SOCKET_PATH_LIMIT}: ${path}`);
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (!stats.isSocket()) throw new ConfigError('socket_path_taken', `${path} is there and no socket`, { path });

@@ -83,7 +83,15 @@ export async function openControl(options: ControlOptions): Promise<Control> {
 
 /** Where the control socket of a state folder is: the shorter of its absolute path and the one relative to the working directory. */
 export function controlSocketPath(stateFolder: string): string {
-  const absolute = resolve(stateFolder, 'control.sock');
+  return localSocketPath(join(stateFolder, 'control.sock'));
+}
+
+/**
+ * The name by which a Unix socket is bound and dialled: the shorter of its absolute path and the one relative to the working directory,
+ * since the system takes so few bytes. @throws ConfigError socket_path_too_long
+ */
+export function localSocketPath(file: string): string {
+  const absolute = resolve(file);
   if (process.platform === 'win32') {
     return `\\\\.\\pipe\\cocoon-${createHash('sha256').update(absolute).digest('hex').slice(0, 32)}`;
   }

@@ -7,6 +7,7 @@ import { codeOf } from '../core/errors';
 import { formatTon } from '../core/money';
 import { Ledger, LedgerError } from '../ledger/ledger';
 import type { WorkerInfo } from '../protocol/calls';
+import { localSocketPath } from '../runtime/control';
 import { type ProcessContext, type RunningProcess, runProcess } from '../runtime/lifecycle';
 import { loadNetwork } from '../runtime/network';
 import { signerFromSeed } from '../runtime/node-crypto';
@@ -29,7 +30,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
   openStateFolder(keys);
   const ledger = Ledger.open(join(config.stateFolder, 'ledger'));
   const accounts = new WorkerAccounts(ledger, config);
-  const guest = new GuestLink(config.guestSocket, log);
+  const guest = new GuestLink(localSocketPath(config.guestSocket), log);
   const chain = await openNetworkChain(network, config.pollMs, log);
   const wallet = await SendingWallet.open({
     client: chain.client,
