@@ -1,8 +1,9 @@
-import { Address, type Cell, Dictionary, toNano } from '@ton/core';
+import { Address, beginCell, type Cell, Dictionary, toNano } from '@ton/core';
 import type { BlockchainSnapshot } from '@ton/sandbox';
 import '@ton/test-utils';
 import { ClientContract } from '../wrappers/ClientContract';
 import { codeOf } from '../wrappers/contract-code';
+import { OPCODE } from '../wrappers/opcodes';
 import { ProxyContract } from '../wrappers/ProxyContract';
 import { MODEL_KIND, RootContract } from '../wrappers/RootContract';
 import { WorkerContract } from '../wrappers/WorkerContract';
@@ -58,6 +59,19 @@ const claimOf = (world: World) =>
   WorkerContract.claimBody(signedWorkerVoucher({ workerContract: worker(world), total: toNano('1'), tokens: 1n }));
 const from = (world: World, name: string, to: Address, body: Cell) => world.send({ from: world.party(name), to, body });
 const orderOf = (to: Address, order: Cell) => ProxyContract.orderBody({ to, order });
+
+/** What the ProxyContract itself sends to the root. */
+const registrationOf = (world: World) =>
+  beginCell()
+    .storeUint(OPCODE.root.proxyRootRegister, 32)
+    .storeUint(0, 64)
+    .storeUint(STAKE, 64)
+    .storeAddress(world.proxyTerms.owner)
+    .storeUint(world.proxyTerms.withdrawDelay, 32)
+    .storeUint(world.proxyTerms.index, 32)
+    .endCell();
+const departureOf = (world: World) =>
+  beginCell().storeUint(OPCODE.root.proxyRootLeave, 32).storeUint(0, 64).storeAddress(world.proxyTerms.owner).endCell();
 
 const announceClient = (amount: bigint) => async (world: World) => {
   await from(world, 'client', client(world), ClientContract.requestWithdrawalBody({ amount }));
@@ -301,6 +315,17 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     // Nothing hangs on what a plain payment does when it arrives: one too small to run anything is credited all the same.
     expect(sent.trace.filter((line) => /refused|failed|bounce/.test(line) && !/: payment/.test(line))).toEqual([]);
     expect(sent.trace.length).toBeGreaterThan(1);
+  });
+
+  test.each<[string, string, (world: World) => Cell, bigint]>([
+    ['registration', 'GasRootRegister', registrationOf, FEE],
+    ['departure', 'GasRootLeave', departureOf, 0n],
+  ])('root: the minimum of a %s covers every hop, one nano less is refused (INV-R4)', async (_what, name, body, fee) => {
+    const minimum = prices.compute(gas(name)) + prices.forward(0, 0) + fee;
+    const [refused, bounce] = await world.receive(proxy(world), root(world), body(world), minimum - 1n);
+    expect([refused, bounce]).toEqual([expect.stringMatching(/ refused \(lowValue\)$/), 'Root > Proxy: bounce']);
+    const trace = await world.receive(proxy(world), root(world), body(world), minimum);
+    expect(trace).toEqual([expect.not.stringMatching(/refused|failed/), 'Root > proxyOwner: payment']);
   });
 
   test('an order to a channel at its minimum carries enough for the channel, which then uses all that its constant says (INV-R4)', async () => {

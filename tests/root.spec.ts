@@ -1,6 +1,7 @@
-import { Address, beginCell, type Cell, toNano } from '@ton/core';
+import { Address, beginCell, type Cell, contractAddress, toNano } from '@ton/core';
 import type { BlockchainSnapshot } from '@ton/sandbox';
 import '@ton/test-utils';
+import { codeOf } from '../wrappers/contract-code';
 import type { ExitCodeName } from '../wrappers/errors';
 import { OPCODE } from '../wrappers/opcodes';
 import { ProxyContract, type ProxyTerms } from '../wrappers/ProxyContract';
@@ -170,6 +171,36 @@ describe('RootContract', () => {
       expect(sent.trace).toContain(`Proxy1 > Root: proxyRootRegister refused (${code})`);
       expect(sent.moved.Root).toBeUndefined();
       expect(await world.root.getListing(address)).toBeNull();
+    });
+
+    test('refuses a proxy whose owner lives in another workchain, where nothing could be returned at these prices (INV-R8)', async () => {
+      const elsewhere = await world.chain.treasury('elsewhere', { workchain: -1 });
+      world.name(elsewhere.address, 'elsewhere');
+      const terms = beginCell().storeAddress(elsewhere.address).storeAddress(root).storeUint(DELAY, 32).storeUint(0, 32).endCell();
+      const data = beginCell()
+        .storeUint(0, 256)
+        .storeBit(false)
+        .storeUint(0, 256)
+        .storeUint(0, 2)
+        .storeBit(false)
+        .storeRef(terms)
+        .endCell();
+      const init = { code: codeOf('ProxyContract'), data };
+      const odd = contractAddress(0, init);
+      world.name(odd, 'Odd');
+      const body = ProxyContract.registerBody({ stake: STAKE, forward: FEE + toNano('0.1') });
+      const sent = await world.send({ from: elsewhere, to: odd, body, init, value: STAKE + toNano('3') });
+      expect(sent.trace).toContain('Odd > Root: proxyRootRegister refused (badAddress)');
+      expect(await world.root.getListing(odd)).toBeNull();
+    });
+
+    test('refuses everybody when it has no room at all (INV-G3)', async () => {
+      const params = { ...world.governance.params, maxProxies: 0 };
+      const closed = RootContract.create({ ...world.governance, params });
+      world.name(closed.address, 'ClosedRoot');
+      await world.send({ from: world.party('rootOwner'), to: closed.address, init: closed.init, bounce: false });
+      const { sent } = await register(1, STAKE, { root: closed.address });
+      expect(sent.trace).toContain('Proxy1 > ClosedRoot: proxyRootRegister refused (full)');
     });
 
     const registerBody = (owner: Address, change: { stake?: bigint; index?: number } = {}) =>
