@@ -4,6 +4,7 @@ import { decodeClaims } from '../offchain/attestation/claims';
 import { decodeBundle } from '../offchain/attestation/evidence';
 import { ClientContract, EVERYTHING, ProxyContract, WorkerContract } from '../offchain/chain/contracts';
 import { fromBase64Url, toBigEndian } from '../offchain/core/bytes';
+import { controlSocketPath, getControl } from '../offchain/runtime/control';
 import { nodeCrypto } from '../offchain/runtime/node-crypto';
 import { readAll } from '../offchain/transport/exchange';
 import { connectionOver } from '../offchain/transport/session';
@@ -54,6 +55,16 @@ describe('a network that one command started', () => {
     expect(network.printed).toContain('SIMULATED');
     expect(network.printed).toContain(`curl ${network.gatewayUrl}/chat/completions`);
   });
+
+  it.each(['chain', 'guest', 'proxy', 'worker', 'client'] as const)(
+    'shows health and metrics of the %s apart from its data',
+    async (name) => {
+      expect(await network.isHealthy(name)).toBe(true);
+      const { status, body } = await getControl(controlSocketPath(network.folder(name)), '/metrics');
+      expect(status).toBe(200);
+      expect(body).toMatch(new RegExp(`^cocoon_${name}_`, 'm'));
+    },
+  );
 
   it('lists its model', async () => {
     const models = await network.openai.models.list();

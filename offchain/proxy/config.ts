@@ -58,3 +58,6 @@ export type ProxyConfig = Readonly<z.output<typeof ProxyConfigSchema>>;
 
 /** Furthest that an authorisation may reach ahead, in seconds. */
 export const MAX_VALID_SEC = 600;
+
+/** Most requests of one channel that are on record. */
+export const MAX_ON_RECORD = 16_384;

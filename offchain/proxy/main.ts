@@ -26,6 +26,7 @@ import { loadOrCreateTlsIdentity, type TlsIdentity, tlsIdentity } from '../trans
 import { type Channel, Channels } from './channels';
 import { MAX_VALID_SEC, type ProxyConfig, ProxyConfigSchema } from './config';
 import { PublicListener } from './listener';
+import { registerProxyMetrics } from './metrics';
 import { ensureRegistered } from './registration';
 import { RequestBook } from './requests';
 import { proxyService } from './service';
@@ -106,6 +107,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     callTimeoutMs: WORKER_TIMEOUT_MS,
     fail,
   });
+  registerProxyMetrics(context.metrics, { workers, channels, requests });
   const pending = new Pending(chain.clock);
   const funding = new WorkerFunding({
     config,

@@ -15,7 +15,7 @@ import { ResponseInspector } from '../sealing/response-inspector';
 import { ByteQueue } from '../transport/byte-queue';
 import { type Answer, type IncomingCall, readAll, TransportError } from '../transport/exchange';
 import type { Channel, Channels } from './channels';
-import { MAX_VALID_SEC, type ProxyConfig } from './config';
+import { MAX_ON_RECORD, MAX_VALID_SEC, type ProxyConfig } from './config';
 import type { RequestRecord } from './request-record';
 import { authorisationHashOf, type RequestBook } from './requests';
 import type { WorkerPool } from './worker-pool';
@@ -110,7 +110,8 @@ export async function takeVoucher(parts: Pick<RelayParts, 'requests'>, channel: 
 
 /** A refusal for want of deposit rests on the newest state of the chain, never on the last look. @throws CallError */
 async function admitRequest(parts: RelayParts, channel: Channel, record: RequestRecord): Promise<void> {
-  const limits = { creditWindow: parts.config.creditWindowNano, workerCredit: parts.config.workerCreditNano };
+  const { creditWindowNano, workerCreditNano } = parts.config;
+  const limits = { creditWindow: creditWindowNano, workerCredit: workerCreditNano, maxOnRecord: MAX_ON_RECORD };
   let begun = await parts.requests.begin(channel, record, limits);
   if (!begun.admitted && begun.reason === 'deposit_exhausted') {
     await parts.channels.refresh(channel);

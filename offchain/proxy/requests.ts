@@ -15,12 +15,14 @@ import { earningOf, type RequestRecord, requestKey, requestSchema } from './requ
 import type { WorkerDebts } from './worker-debts';
 import { WorkerExposure } from './worker-exposure';
 
-/** How far requests may go, in nanoTON. */
+/** How far requests may go; amounts in nanoTON. */
 export interface CreditLimits {
   /** Unsigned work of one channel. */
   readonly creditWindow: bigint;
   /** Of one worker: requests in flight, and receipts that came without their answers. */
   readonly workerCredit: bigint;
+  /** Requests of one channel that are on record: those that cost nothing count, too. */
+  readonly maxOnRecord: number;
 }
 
 /** What became of a request at the door. */
@@ -32,8 +34,6 @@ export type Activity = 'busy' | 'unsigned' | 'settled';
 /** What is outstanding and reserved in one channel. */
 export type Standing = Pick<ChannelIndex, 'coverage' | 'voucher' | 'outstanding' | 'reserved' | 'unpaid' | 'inFlight' | 'coveredNumbers'>;
 
-/** Most requests of one channel that are on record: those that cost nothing count, too. */
-export const MAX_ON_RECORD = 16_384;
 /** Most records that are forgotten in one go. */
 const PRUNE_SIZE = 1000;
 /** For so long a receipt without its answer counts against its worker. */
@@ -98,7 +98,7 @@ export class RequestBook {
       const isUsed =
         number === 0n || this.requests.has(key) || covers(index.coverage, number) || this.byAuthorisation.has(record.authorisationHash);
       if (isUsed) return { admitted: false, reason: 'already_used' };
-      if (index.size >= MAX_ON_RECORD) return { admitted: false, reason: 'channel_full' };
+      if (index.size >= limits.maxOnRecord) return { admitted: false, reason: 'channel_full' };
       const admission = admitTo(channel.view, index, maxAmount, limits.creditWindow);
       if (!admission.admitted) return admission;
       const worker = record.workerContract;

@@ -1,19 +1,24 @@
 /** Turns vouchers into coins: charges clients' channels, and has workers' contracts filled. */
+import type { Address } from '@ton/core';
 import type { Logger } from 'pino';
 import { ChainError } from '../chain/chain-error';
 import { ClientContract } from '../chain/contracts';
 import type { Pending } from '../chain/pending';
-import type { SendingWallet } from '../chain/wallet';
+import type { OutgoingMessage } from '../chain/wallet';
 import { codeOf } from '../core/errors';
 import { formatTon, minNano } from '../core/money';
 import { type Channel, type Channels, parseChannelAddress } from './channels';
-import type { ProxyConfig } from './config';
-import { MAX_ON_RECORD, type RequestBook } from './requests';
+import { MAX_ON_RECORD, type ProxyConfig } from './config';
+import type { RequestBook } from './requests';
 import type { Wish } from './worker-funding';
 
 export interface SettlementParts {
   readonly config: Pick<ProxyConfig, 'chargeAtNano' | 'minChargeNano'>;
-  readonly operator: Pick<SendingWallet, 'address' | 'balance' | 'send'>;
+  readonly operator: {
+    readonly address: Address;
+    balance(): Promise<bigint>;
+    send(messages: readonly OutgoingMessage[]): Promise<unknown>;
+  };
   readonly channels: Channels;
   readonly requests: RequestBook;
   readonly funding: { wishes(): Promise<readonly Wish[]> };
