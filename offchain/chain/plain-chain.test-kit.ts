@@ -1,4 +1,5 @@
 import { type Address, beginCell, type Cell } from '@ton/core';
+import { packEndpoint } from '../../wrappers/ProxyContract';
 import type { Clock } from '../core/clock';
 import type { ChainAccount } from './chain-client';
 import { ChainError } from './chain-error';
@@ -127,6 +128,28 @@ export function setProxyContract(chain: TestChain, terms: Parameters<typeof Prox
   const contract = ProxyContract.create(terms);
   chain.set(contract.address, freeIncome + ProxyContract.RESERVE, contract.init?.data ?? null);
   return contract;
+}
+
+/** A proxy's contract as its owner has configured it. */
+export function configureProxy(
+  chain: TestChain,
+  terms: Parameters<typeof ProxyContract.create>[0],
+  configuration: { readonly payerKey: bigint; readonly endpoint: Parameters<typeof packEndpoint>[0] },
+): Address {
+  const contract = ProxyContract.create(terms);
+  const data = beginCell()
+    .storeUint(0, 64)
+    .storeUint(0, 64)
+    .storeUint(0, 64)
+    .storeUint(0, 64)
+    .storeBit(true)
+    .storeUint(configuration.payerKey, 256)
+    .storeAddress(terms.owner)
+    .storeMaybeRef(packEndpoint(configuration.endpoint))
+    .storeRef(termsOf(contract.init?.data))
+    .endCell();
+  chain.set(contract.address, ProxyContract.RESERVE, data);
+  return contract.address;
 }
 
 function termsOf(data: Cell | null | undefined): Cell {

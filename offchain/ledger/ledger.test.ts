@@ -43,6 +43,20 @@ describe('ledger', () => {
     expect(notes.has('a')).toBe(false);
   });
 
+  it('says when everything that is visible is on disk', async () => {
+    const notes = ledger.table('notes', z.string());
+    const changes = ['a', 'b', 'c'].map((key) => ledger.change(() => notes.put(key, key)));
+    expect([...notes.entries()].map(([key]) => key)).toEqual(['a', 'b', 'c']);
+    await ledger.durable();
+    await Promise.all(changes);
+  });
+
+  it('reports a change that cannot be written as its own failure (ledger_unusable)', async () => {
+    const notes = ledger.table('notes', z.string());
+    await expect(ledger.change(() => notes.put('x'.repeat(10_000), ''))).rejects.toMatchObject({ code: 'ledger_unusable' });
+    expect([...notes.entries()]).toEqual([]);
+  });
+
   it('refuses a write outside a change', () => {
     expect(() => ledger.table('coins', schema).put('a', { amount: 1n, note: '' })).toThrow(LedgerError);
   });

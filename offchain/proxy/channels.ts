@@ -42,14 +42,14 @@ export interface ChannelsParts {
   readonly watcher: Pick<ChainWatcher, 'onAccount'>;
   readonly clock: Clock;
   readonly terms: ChannelTerms;
+  /** Most channels that are watched at once: each costs a read a round. */
+  readonly maxWatched: number;
   /** What the channel is still watched for, by our record. */
   activity(channel: Channel): Activity;
   /** Told at once when a channel is no longer watched. */
   onForgotten(id: string): void;
 }
 
-/** Most channels that are watched at once: each costs a read a round. */
-export const MAX_WATCHED = 10_000;
 /** Most addresses that are looked up at once for callers whom nobody knows yet. */
 const MAX_LOOKUPS = 32;
 /** A channel that nobody has used for so long is no longer watched, once it is settled. */
@@ -139,7 +139,7 @@ export class Channels {
     const account = await this.readAccount(address);
     const view = this.viewOf(account);
     if (view === null) throw new CallError('no_channel', 'no open channel to this proxy at this address');
-    if (this.known.size >= MAX_WATCHED) this.makeRoom();
+    if (this.known.size >= this.parts.maxWatched) this.makeRoom();
     const nowSec = this.parts.clock.nowSec();
     const watched: Watched = {
       id,

@@ -61,3 +61,6 @@ export const MAX_VALID_SEC = 600;
 
 /** Most requests of one channel that are on record. */
 export const MAX_ON_RECORD = 16_384;
+
+/** Most channels that are watched at once. */
+export const MAX_WATCHED = 10_000;

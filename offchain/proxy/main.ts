@@ -24,7 +24,7 @@ import { VERSION } from '../runtime/version';
 import { MAX_RELAY_BODY } from '../sealing/relay-body';
 import { loadOrCreateTlsIdentity, type TlsIdentity, tlsIdentity } from '../transport/tls';
 import { type Channel, Channels } from './channels';
-import { MAX_VALID_SEC, type ProxyConfig, ProxyConfigSchema } from './config';
+import { MAX_VALID_SEC, MAX_WATCHED, type ProxyConfig, ProxyConfigSchema } from './config';
 import { PublicListener } from './listener';
 import { registerProxyMetrics } from './metrics';
 import { ensureRegistered } from './registration';
@@ -86,6 +86,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     watcher: chain.watcher,
     clock: chain.clock,
     terms: { proxy: contract.address, operator: operator.address, withdrawDelay: config.withdrawDelaySec },
+    maxWatched: MAX_WATCHED,
     activity: (channel) => requests.activity(channel, config.minChargeNano),
     onForgotten: (id) => {
       requests.forget(id).catch(fail);

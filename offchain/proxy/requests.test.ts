@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address } from '@ton/core';
+import { z } from 'zod';
 import { type Authorisation, openHash, packVoucher, packWorkerVoucher, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
 import { hex, NOW, PRICES, USAGE } from '../client/guest.test-kit';
 import { toBigEndian } from '../core/bytes';
@@ -11,7 +12,7 @@ import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import type { SignedVoucher } from '../sealing/relay-body';
 import { OFFERED, PRICE } from './caller.test-kit';
 import type { ChannelView } from './channels';
-import type { RequestRecord } from './request-record';
+import { type RequestRecord, requestKey, requestSchema } from './request-record';
 import { authorisationHashOf, RequestBook } from './requests';
 import { EARNED } from './worker.test-kit';
 import { WorkerDebts } from './worker-debts';
@@ -114,19 +115,30 @@ async function voucher(total: bigint, upTo: bigint, openNumbers: readonly bigint
 const accept = async (...args: Parameters<typeof voucher>) => book.acceptVoucher(channel(), await voucher(...args));
 
 describe('the record', () => {
-  it('carries 10,000 unsettled requests of one channel, and one voucher over all of them', async () => {
-    const numbers = Array.from({ length: 10_000 }, (_, at) => BigInt(at + 1));
-    const begun = await Promise.all(numbers.map((number) => begin(number)));
-    expect(begun.every(({ admitted }) => admitted)).toBe(true);
-    expect(standing().reserved).toBe(10_000n * MAX_AMOUNT);
-    await Promise.all(numbers.map((number) => complete(number)));
+  it('carries 10,000 unsettled requests of one channel, reads none of them for the next, and takes one voucher over all', async () => {
+    // As 9,800 requests have left it; one write for all, since the disk is not what is looked at here.
+    const requests = ledger.table('requests', requestSchema);
+    const byAuthorisation = ledger.table('by-authorisation', z.string());
+    await ledger.change(() => {
+      for (let number = 1n; number <= 9_800n; number++) {
+        const served = { ...record(number), receipt: receiptOf(record(number)), isDelivered: true };
+        requests.put(requestKey(ID, number), served);
+        byAuthorisation.put(served.authorisationHash, requestKey(ID, number));
+      }
+      ledger.table('open-channels', z.literal('')).put(ID, '');
+      debts.add(WORKER_ID, 9_800n * EARNED, 0n);
+    });
+    await reopen();
+    const rest = Array.from({ length: 200 }, (_, at) => BigInt(9_801 + at));
+    for (const number of rest) expect(await begin(number)).toEqual({ admitted: true });
+    expect(standing()).toMatchObject({ outstanding: 9_800n * PRICE, reserved: 200n * MAX_AMOUNT });
+    for (const number of rest) expect(await complete(number)).toBe(true);
     expect(standing()).toMatchObject({ outstanding: 10_000n * PRICE, reserved: 0n });
     expect(owed()).toBe(10_000n * EARNED);
 
     await expect(accept(10_000n * PRICE - 1n, 10_000n)).rejects.toMatchObject({ code: 'voucher_too_low' });
     await accept(10_000n * PRICE, 10_000n);
     expect(standing()).toMatchObject({ outstanding: 0n, reserved: 0n });
-    expect(standing().unpaid.size).toBe(0);
     expect(standing().coveredNumbers.size).toBe(10_000);
 
     view = { ...view, charged: 10_000n * PRICE, paid: 10_000n * PRICE, upTo: 10_000n };
@@ -135,7 +147,7 @@ describe('the record', () => {
     expect(standing()).toMatchObject({ outstanding: 0n, reserved: 0n, coverage: { total: 10_000n * PRICE } });
     expect(await begin(10_000n)).toMatchObject({ reason: 'already_used' });
     expect(await begin(10_001n)).toEqual({ admitted: true });
-  }, 120_000);
+  }, 60_000);
 
   it('says the same after the process has ended, whatever the requests came to', async () => {
     await serve(1n, 2n, 3n);

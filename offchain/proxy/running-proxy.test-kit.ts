@@ -16,7 +16,7 @@ import type { Connection } from '../transport/exchange';
 import { connectionOver } from '../transport/session';
 import { createTlsIdentity, dialTls, type TlsIdentity } from '../transport/tls';
 import { Channels } from './channels';
-import { type ProxyConfig, ProxyConfigSchema } from './config';
+import { MAX_WATCHED, type ProxyConfig, ProxyConfigSchema } from './config';
 import { PublicListener } from './listener';
 import { RequestBook } from './requests';
 import { proxyService } from './service';
@@ -115,6 +115,7 @@ export class RunningProxy {
       watcher: chain,
       clock,
       terms: { proxy: PROXY, operator: OPERATOR, withdrawDelay: WITHDRAW_DELAY },
+      maxWatched: MAX_WATCHED,
       activity: (channel) => requests.activity(channel, config.minChargeNano),
       onForgotten: (id) => {
         requests.forget(id).catch(fail);

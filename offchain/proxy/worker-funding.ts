@@ -6,7 +6,7 @@ import { ProxyContract, WorkerContract } from '../chain/contracts';
 import type { Pending } from '../chain/pending';
 import type { OutgoingMessage } from '../chain/wallet';
 import type { ChainWatcher } from '../chain/watcher';
-import { formatTon } from '../core/money';
+import { formatTon, maxNano } from '../core/money';
 import type { ProxyConfig } from './config';
 import type { WorkerDebts } from './worker-debts';
 
@@ -61,7 +61,8 @@ export class WorkerFunding {
     for (const [id, { address, owner }] of workers) {
       const { deposit, paid } = await this.fundsOf(id, address);
       const received = deposit + paid;
-      const owed = debts.get(id).total - paid;
+      // A record from an old backup can know less than what is paid.
+      const owed = maxNano(debts.get(id).total - paid, 0n);
       if (pending.isWaiting(wishId(id), received)) underWay += config.workerDepositNano;
       else if (deposit - owed < config.workerRefillAtNano) wanting.push({ id, owner, received });
     }
