@@ -1,5 +1,5 @@
 import { Address } from '@ton/core';
-import { packAuthorisation, packReceipt, packVoucher, statementHash } from '../../wrappers/statements';
+import { packAuthorisation, packOrder, packReceipt, packVoucher, statementHash } from '../../wrappers/statements';
 import { toBigEndian } from '../core/bytes';
 import type { ChannelState } from '../protocol/calls';
 import { generateSigner } from '../runtime/node-crypto';
@@ -255,7 +255,19 @@ describe('a proxy that lies about the channel', () => {
     const channel = Address.parseRaw(`0:${hex(0x31)}`);
     const changes: readonly ((entry: ChannelState['receipts'][number]) => Promise<ChannelState['receipts'][number]>)[] = [
       async (entry) => ({ ...entry, order: { ...entry.order, number: 77n } }),
-      async (entry) => ({ ...entry, order: { ...entry.order, channel } }),
+      // Of another channel under the same key, with everything signed as it should be there.
+      async (entry) => {
+        const order = { ...entry.order, channel };
+        const authorisation = { ...entry.authorisation, orderHash: statementHash(packOrder(order)) };
+        const authorisationHash = statementHash(packAuthorisation(authorisation));
+        const receipt = { ...entry.receipt.receipt, authorisationHash };
+        return {
+          order,
+          authorisation,
+          authorisationSignature: await session.sign(toBigEndian(authorisationHash, 32)),
+          receipt: { receipt, signature: await guest.receipt.sign(toBigEndian(statementHash(packReceipt(receipt)), 32)) },
+        };
+      },
       async (entry) => ({ ...entry, authorisationSignature: new Uint8Array(64) }),
       async (entry) => {
         const authorisation = { ...entry.authorisation, maxAmount: entry.authorisation.maxAmount + 1n };

@@ -128,10 +128,10 @@ export class TestCaller {
   /** The channel as the proxy shows it to who signs with this key. */
   async state(
     connection: Connection,
-    change: { readonly signer?: Signer; readonly ageSec?: number } = {},
+    change: { readonly signer?: Signer; readonly ageSec?: number; readonly signedPath?: string } = {},
   ): Promise<ChannelState | Refusal> {
     const path = `/v1/channels/${this.id}`;
-    const callHash = fromBigEndian(await nodeCrypto.sha256(concat(utf8(`GET ${path}\n`))));
+    const callHash = fromBigEndian(await nodeCrypto.sha256(concat(utf8(`GET ${change.signedPath ?? path}\n`))));
     const request = { channel: this.channel, callHash, nonce: 1n, at: this.world.clock.nowSec() - (change.ageSec ?? 0) };
     const signature = await (change.signer ?? this.session).sign(toBigEndian(statementHash(packRequest(request)), 32));
     const headers = { [REQUEST_HEADER]: toBase64Url(writeJson(channelCall, { request, signature })) };

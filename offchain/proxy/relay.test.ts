@@ -329,6 +329,16 @@ describe('a worker that refuses', () => {
     expect(await ask({ number: 1n })).toEqual(refused('already_used'));
   });
 
+  it('by not answering at all is given up, and may have run', async () => {
+    await proxy.stop();
+    proxy = await world.start({}, 200);
+    connection = await proxy.connect();
+    await proxy.attach(worker);
+    worker.before = (call) => (call.path === '/v1/relay' ? new Promise(() => {}) : Promise.resolve());
+    expect(await ask()).toEqual(refused('worker_gone'));
+    expect(standing()).toMatchObject({ outstanding: 0n, reserved: 10_000n });
+  });
+
   it('by being gone is reported, and nothing is charged', async () => {
     worker.before = async (call) => {
       if (call.path === '/v1/relay') worker.cut();

@@ -204,6 +204,16 @@ describe('the record', () => {
     expect(owed()).toBe(EARNED);
   });
 
+  it('holds a receipt against its worker only until its answer has come, too', async () => {
+    await begin(1n);
+    await complete(1n, false);
+    expect(book.undelivered(WORKER_ID, NOW)).toBe(PRICE);
+    expect(await complete(1n, true)).toBe(false);
+    expect(book.undelivered(WORKER_ID, NOW)).toBe(0n);
+    await reopen();
+    expect(book.undelivered(WORKER_ID, NOW)).toBe(0n);
+  });
+
   it('counts no receipt of a request that it does not know', async () => {
     expect(await complete(1n)).toBe(false);
     expect(owed()).toBe(0n);

@@ -61,9 +61,9 @@ export class World {
   }
 
   /** Starts a proxy on a ledger's folder; one at a time, as processes would. */
-  async start(config: Readonly<Record<string, unknown>> = {}, folder = join(this.folder, 'ledger')): Promise<RunningProxy> {
+  async start(config: Readonly<Record<string, unknown>> = {}, callTimeoutMs = 10_000): Promise<RunningProxy> {
     identity ??= createTlsIdentity('test proxy');
-    const proxy = await RunningProxy.start(this, await identity, folder, config);
+    const proxy = await RunningProxy.start(this, await identity, config, callTimeoutMs);
     this.running.push(proxy);
     return proxy;
   }
@@ -99,7 +99,13 @@ export class RunningProxy {
     private readonly pin: string,
   ) {}
 
-  static async start(world: World, tls: TlsIdentity, folder: string, settings: Readonly<Record<string, unknown>>): Promise<RunningProxy> {
+  static async start(
+    world: World,
+    tls: TlsIdentity,
+    settings: Readonly<Record<string, unknown>>,
+    callTimeoutMs: number,
+  ): Promise<RunningProxy> {
+    const folder = join(world.folder, 'ledger');
     const config = ProxyConfigSchema.parse({ stateFolder: folder, network: 'none', owner: PROXY_OWNER.toRawString(), ...settings });
     const { chain, clock, contract } = world;
     const failures: unknown[] = [];
@@ -134,7 +140,7 @@ export class RunningProxy {
       debts,
       requests,
       log,
-      callTimeoutMs: 10_000,
+      callTimeoutMs,
       fail,
     });
     const pending = new Pending(clock);

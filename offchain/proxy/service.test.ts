@@ -56,11 +56,12 @@ describe('GET /v1/channels', () => {
     await readAll(running.body, 100_000);
   });
 
-  it('shows nothing to who does not hold the session key, to nobody in particular, and to who comes late', async () => {
+  it('shows nothing to who does not hold the session key, has signed another call, or comes late', async () => {
     const refusal = { code: 'authorisation_refused', check: 'request', missingNano: undefined };
     expect(await caller.state(connection, { signer: generateSigner() })).toEqual(refusal);
     expect(await caller.state(connection, { ageSec: 121 })).toEqual(refusal);
     expect(await caller.state(connection, { ageSec: -121 })).toEqual(refusal);
+    expect(await caller.state(connection, { signedPath: `/v1/channels/${caller.id}/release` })).toEqual(refusal);
     expect(await caller.state(connection, { ageSec: 120 })).toHaveProperty('receipts');
     const answer = await connection.call({ method: 'GET', path: `/v1/channels/${caller.id}` });
     expect(answer.status).toBe(403);
