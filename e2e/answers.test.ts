@@ -178,6 +178,9 @@ describe('a network that one command started', () => {
     const channel = await channelAddress();
     const owner = raw(network.config('client').owner);
     await network.command('client', 'withdraw', anything);
+    await network.command('client', 'withdraw', anything, { ton: '0' });
+    expect((await stateOf(channel)).withdrawal).toBeNull();
+    await network.command('client', 'withdraw', anything);
     const withdrawal = (await stateOf(channel)).withdrawal;
     expect(withdrawal?.amount).toBe(EVERYTHING);
     await expect(network.command('client', 'complete', anything)).rejects.toMatchObject({ code: expect.any(String) });

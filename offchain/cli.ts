@@ -20,7 +20,7 @@ const QUESTIONS: readonly (readonly [command: string, words: string])[] = [
   ['last', 'client: the last answer, its evidence and its receipt'],
   ['open', 'client: open the channel'],
   ['topup', 'client: pay into the channel (--ton AMOUNT)'],
-  ['withdraw', 'client: announce a withdrawal (--ton AMOUNT; everything without it)'],
+  ['withdraw', 'client: announce a withdrawal (--ton AMOUNT; everything without it; 0 takes it back)'],
   ['complete', 'client: take out what was announced, once its delay has passed'],
   ['settle', 'client: send a voucher over every receipt; proxy: charge every voucher'],
   ['claim', 'worker: claim what every voucher is worth'],

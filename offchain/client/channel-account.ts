@@ -122,6 +122,13 @@ export class ChannelAccount implements ChannelFunds {
     return view.withdrawal;
   }
 
+  /** Takes an announcement back; the deposit stays where it is. @throws ChannelError no_owner_key, not_confirmed; ChainError */
+  async cancelWithdrawal(): Promise<void> {
+    const body = ClientContract.requestWithdrawalBody({ amount: 0n });
+    await this.send({ to: this.address, value: ClientContract.VALUE.requestWithdrawal, bounce: true, body });
+    await this.until('cancelled', ({ withdrawal }) => withdrawal === null);
+  }
+
   /** Takes out what was announced; it goes to the owner. @throws ChannelError no_withdrawal, too_early, no_owner_key, not_confirmed; ChainError */
   async completeWithdrawal(): Promise<void> {
     const withdrawal = (await this.refresh())?.withdrawal ?? null;

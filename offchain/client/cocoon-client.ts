@@ -68,6 +68,8 @@ export interface CocoonClient {
   topUp(nano: bigint): Promise<void>;
   /** Announces a withdrawal, null for everything. Needs no proxy. @throws ChannelError, ChainError */
   requestWithdrawal(nano: bigint | null): Promise<AnnouncedWithdrawal>;
+  /** Takes an announcement back. Needs no proxy. @throws ChannelError, ChainError */
+  cancelWithdrawal(): Promise<void>;
   /** Takes out what was announced, once the delay has passed. Needs no proxy. @throws ChannelError too_early and others, ChainError */
   completeWithdrawal(): Promise<void>;
   /** Sends a voucher over every receipt, now. @throws ProxyError */
@@ -213,6 +215,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     openChannel: () => account.open(),
     topUp: (nano) => account.deposit(nano),
     requestWithdrawal: (nano) => account.requestWithdrawal(nano),
+    cancelWithdrawal: () => account.cancelWithdrawal(),
     completeWithdrawal: () => account.completeWithdrawal(),
     settle: () => channel.flush(),
     close: async () => {

@@ -96,10 +96,15 @@ function commandsOf(client: CocoonClient, recent: readonly AnswerReport[]): Read
       await client.topUp(parseTon(read(amountSchema, input).ton));
       return {};
     },
-    /** Announces a withdrawal: of `ton`, or of everything. */
+    /** Announces a withdrawal: of `ton`, or of everything; 0 takes the announcement back. */
     withdraw: async (input) => {
       const { ton } = read(withdrawSchema, input);
-      const { amountNano, readyAtSec } = await client.requestWithdrawal(ton === null ? null : parseTon(ton));
+      const nano = ton === null ? null : parseTon(ton);
+      if (nano === 0n) {
+        await client.cancelWithdrawal();
+        return { cancelled: true };
+      }
+      const { amountNano, readyAtSec } = await client.requestWithdrawal(nano);
       return { ...amountOf(amountNano), readyAt: readyAtSec };
     },
     complete: async () => {
