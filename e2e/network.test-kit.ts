@@ -1,6 +1,6 @@
 /** Runs `npm run dev` as a user does, in a folder of its own, and looks at it from outside. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address } from '@ton/core';
@@ -84,7 +84,15 @@ export class DevNetwork {
   }
 
   get chainUrl(): string {
-    return networkFile.parse(JSON.parse(readFileSync(join(this.stateFolder, 'network.json'), 'utf8'))).chain[0]?.url ?? '';
+    return this.file.chain[0]?.url ?? '';
+  }
+
+  get networkId(): number {
+    return this.file.networkId;
+  }
+
+  private get file(): z.output<typeof networkFile> {
+    return networkFile.parse(JSON.parse(readFileSync(join(this.stateFolder, 'network.json'), 'utf8')));
   }
 
   get chain(): ChainClient {
@@ -150,10 +158,25 @@ export class DevNetwork {
 
   private readonly killed = new Map<ProcessName, number>();
 
+  /** Changes keys of a process's config and has it started again with them. */
+  async reconfigure(name: ProcessName, change: Readonly<Record<string, unknown>>): Promise<void> {
+    writeFileSync(join(this.folder(name), 'config.json'), JSON.stringify({ ...this.config(name), ...change }));
+    await this.killAndHeal(name);
+  }
+
   async increaseTime(seconds: number): Promise<void> {
-    const url = this.chainUrl.replace('/api/v2/jsonRPC', '/dev/increaseTime');
-    const response = await fetch(url, { method: 'POST', body: JSON.stringify({ seconds }) });
-    if (!response.ok) throw new Error(`increaseTime answered ${response.status}`);
+    await this.dev('increaseTime', { seconds });
+  }
+
+  /** Coins from nothing. */
+  async faucet(address: Address, amountNano: bigint): Promise<void> {
+    await this.dev('faucet', { address: address.toRawString(), amountNano: amountNano.toString() });
+  }
+
+  private async dev(name: string, params: object): Promise<void> {
+    const url = this.chainUrl.replace('/api/v2/jsonRPC', `/dev/${name}`);
+    const response = await fetch(url, { method: 'POST', body: JSON.stringify(params) });
+    if (!response.ok) throw new Error(`/dev/${name} answered ${response.status}`);
   }
 
   /** Ctrl-C. @returns the exit code */
@@ -170,7 +193,7 @@ export class DevNetwork {
   }
 }
 
-const networkFile = z.object({ chain: z.array(z.object({ url: z.string() })) });
+const networkFile = z.object({ networkId: z.int(), chain: z.array(z.object({ url: z.string() })) });
 
 /** Address of a raw text. */
 export function raw(text: unknown): Address {

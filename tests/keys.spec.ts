@@ -1,7 +1,8 @@
 import '@ton/test-utils';
 import { ClientContract } from '../wrappers/ClientContract';
+import { ProxyContract } from '../wrappers/ProxyContract';
 import { expectRefused } from './refusal';
-import { publicKeyOf, SESSION, World } from './world';
+import { keyOf as keyPairOf, publicKeyOf, SESSION, World } from './world';
 
 // The curve of RFC 8032, section 5.1, computed here again: -x^2 + y^2 = 1 + d x^2 y^2 modulo p, in plain affine arithmetic.
 const P = (1n << 255n) - 19n;
@@ -73,5 +74,41 @@ describe('weak keys', () => {
     }
     await world.send({ from: world.party('client'), to: channel, body: ClientContract.openBody({ sessionKey: publicKeyOf(SESSION) }) });
     expect((await world.clientChannel.getState()).sessionKey).toBe(publicKeyOf(SESSION));
+  });
+
+  test('are refused when a session key is rotated, and a good key is taken (INV-R6)', async () => {
+    const world = await World.inUse();
+    const channel = world.clientChannel.address;
+    const rotate = (sessionKey: bigint) => ClientContract.rotateKeyBody({ sessionKey });
+    for (const key of keys) await expectRefused(world, { from: world.party('client'), to: channel, body: rotate(key) }, 'badKey');
+    const next = publicKeyOf(keyPairOf('next'));
+    await world.send({ from: world.party('client'), to: channel, body: rotate(next) });
+    expect((await world.clientChannel.getState()).sessionKey).toBe(next);
+  });
+
+  test('are refused as payer keys, and a good key is taken (INV-R6)', async () => {
+    const world = await World.inUse();
+    const endpoint = { url: 'https://proxy.example', keyPin: null };
+    const configure = (payerKey: bigint) => ProxyContract.configureBody({ operator: world.party('operator').address, payerKey, endpoint });
+    for (const key of keys) {
+      await expectRefused(world, { from: world.party('proxyOwner'), to: world.proxy.address, body: configure(key) }, 'badKey');
+    }
+    const next = publicKeyOf(keyPairOf('next'));
+    await world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body: configure(next) });
+    expect((await world.proxy.getState()).payerKey).toBe(next);
+  });
+
+  test('have neighbours that are good keys, so that nothing but them is refused', async () => {
+    const world = await World.inUse();
+    const channel = world.clientChannel.address;
+    const opened = world.snapshot();
+    for (const [, y] of points) {
+      for (const near of [mod(y + 3n), mod(y - 3n)]) {
+        await world.restore(opened);
+        const sessionKey = keyOf(near, 0n);
+        await world.send({ from: world.party('client'), to: channel, body: ClientContract.rotateKeyBody({ sessionKey }) });
+        expect((await world.clientChannel.getState()).sessionKey).toBe(sessionKey);
+      }
+    }
   });
 });

@@ -1,360 +1,310 @@
-import { Address, beginCell, type Cell, Dictionary, toNano } from '@ton/core';
-import type { BlockchainSnapshot } from '@ton/sandbox';
+import { type Address, type Cell, type Message, toNano } from '@ton/core';
+import type { BlockchainSnapshot, BlockchainTransaction } from '@ton/sandbox';
 import '@ton/test-utils';
 import { ClientContract } from '../wrappers/ClientContract';
-import { codeOf } from '../wrappers/contract-code';
-import { OPCODE } from '../wrappers/opcodes';
-import { ProxyContract } from '../wrappers/ProxyContract';
-import { MODEL_KIND, RootContract } from '../wrappers/RootContract';
+import { messagePrices, minimumValue } from '../wrappers/minimum-value';
+import { MAX_OPEN, openHash } from '../wrappers/statements';
 import { WorkerContract } from '../wrappers/WorkerContract';
 import { EVERYTHING } from '../wrappers/withdrawal';
-import { expectRefused } from './refusal';
+import { COST, settledAll } from './settling';
 import { constantsOf } from './sources';
-import { ALL_PRICES, DELAY, FEE, gasOf, known, PAYER, publicKeyOf, STAKE, signedVoucher, signedWorkerVoucher, World } from './world';
+import { ALL_PRICES, DELAY, known, NEXT_SESSION, publicKeyOf, rentOf, signedVoucher, signedWorkerVoucher, World } from './world';
 
 const GAS = constantsOf('gas.tact');
 const gas = (name: string) => BigInt(known(GAS.get(name)));
 
-/** ConfigParams 21 and 25 of a chain: what gas and forwarding cost in the basechain. Source: block.tlb. */
-function pricesOf(config: Cell): { compute: (gas: bigint) => bigint; forward: (cells: number, bits: number) => bigint } {
-  const parameters = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config);
-  const limits = known(parameters.get(21)).beginParse().skip(8);
-  const flatLimit = limits.loadUintBig(64);
-  const flatPrice = limits.loadUintBig(64);
-  const gasPrice = limits.skip(8).loadUintBig(64);
-  const messages = known(parameters.get(25)).beginParse().skip(8);
-  const lump = messages.loadUintBig(64);
-  const bitPrice = messages.loadUintBig(64);
-  const cellPrice = messages.loadUintBig(64);
-  const scaled = (price: bigint) => (price + 0xffffn) >> 16n;
-  return {
-    compute: (used) => flatPrice + scaled((used - flatLimit) * gasPrice),
-    forward: (cells, bits) => lump + scaled(BigInt(cells) * cellPrice + BigInt(bits) * bitPrice),
-  };
-}
+/** Both kinds of channel keep this. */
+const RESERVE = ClientContract.RESERVE;
 
-/** A message with a minimum value, ready to be sent from the state that `prepare` leaves. */
+/** A message to a channel, ready to be sent from the state that `prepare` leaves. */
 interface Case {
   readonly name: string;
+  /** A party, or the ProxyContract itself. */
   readonly from: string;
-  readonly to: (world: World) => Address;
+  readonly to: 'clientChannel' | 'workerChannel';
   readonly body: (world: World) => Cell;
-  readonly prepare?: (world: World) => Promise<void>;
-  /** The constant in contracts/gas.tact, and whether the message uses just that much. */
-  readonly gas: string;
-  readonly isExact: boolean;
-  /** Plain messages that the value pays for. */
-  readonly plain: number;
-  /** What else the value must cover. */
-  readonly more?: (prices: ReturnType<typeof pricesOf>) => bigint;
+  readonly prepare?: (world: World) => Promise<unknown>;
+  /** Units of gas that the minimum pays for. */
+  readonly gas: bigint;
+  /** NanoTON that it pays: a number, all but the reserve, or all. A message that pays nobody has none. */
+  readonly pays?: bigint | 'deposit' | 'everything';
 }
 
-const client = (world: World) => world.clientChannel.address;
-const worker = (world: World) => world.workerChannel.address;
-const proxy = (world: World) => world.proxy.address;
-const root = (world: World) => world.root.address;
-const chargeOf = (world: World) =>
-  ClientContract.chargeBody(signedVoucher({ channel: client(world), total: toNano('1'), upTo: 1n, open: 1n }));
-const claimOf = (world: World) =>
-  WorkerContract.claimBody(signedWorkerVoucher({ workerContract: worker(world), total: toNano('1'), tokens: 1n }));
-const from = (world: World, name: string, to: Address, body: Cell) => world.send({ from: world.party(name), to, body });
-const orderOf = (to: Address, order: Cell) => ProxyContract.orderBody({ to, order });
-
-/** What the ProxyContract itself sends to the root. */
-const registrationOf = (world: World) =>
-  beginCell()
-    .storeUint(OPCODE.root.proxyRootRegister, 32)
-    .storeUint(0, 64)
-    .storeUint(STAKE, 64)
-    .storeAddress(world.proxyTerms.owner)
-    .storeUint(world.proxyTerms.withdrawDelay, 32)
-    .storeUint(world.proxyTerms.index, 32)
-    .endCell();
-const departureOf = (world: World) =>
-  beginCell().storeUint(OPCODE.root.proxyRootLeave, 32).storeUint(0, 64).storeAddress(world.proxyTerms.owner).endCell();
-
+const send = (world: World, from: string, to: Address, body: Cell) => world.send({ from: world.party(from), to, body });
+const chargeOf = (total: bigint) => (world: World) =>
+  ClientContract.chargeBody(signedVoucher({ channel: world.clientChannel.address, total, upTo: 1n, open: 1n }));
+const claimOf = (total: bigint) => (world: World) =>
+  WorkerContract.claimBody(signedWorkerVoucher({ workerContract: world.workerChannel.address, total, tokens: 1n }));
 const announceClient = (amount: bigint) => async (world: World) => {
-  await from(world, 'client', client(world), ClientContract.requestWithdrawalBody({ amount }));
+  await send(world, 'client', world.clientChannel.address, ClientContract.requestWithdrawalBody({ amount }));
   world.wait(DELAY);
 };
 const announceWorker = (amount: bigint) => async (world: World) => {
-  await from(world, 'proxyOwner', proxy(world), orderOf(worker(world), WorkerContract.requestWithdrawalBody({ amount })));
+  const body = WorkerContract.requestWithdrawalBody({ amount });
+  await world.receive(world.proxy.address, world.workerChannel.address, body, toNano('1'));
   world.wait(DELAY);
 };
-const announceProxy = async (world: World) => {
-  await from(world, 'proxyOwner', proxy(world), ProxyContract.leaveBody());
-  await from(world, 'proxyOwner', proxy(world), ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: EVERYTHING }));
-  world.wait(DELAY);
-};
-const exhaust = async (world: World) => {
-  const voucher = signedVoucher({ channel: client(world), total: toNano('50'), upTo: 1n, open: 0n });
-  await from(world, 'operator', client(world), ClientContract.chargeBody(voucher));
-  await world.send({ from: world.party('client'), to: client(world), value: toNano('1') });
-};
+const CLIENT = { to: 'clientChannel' } as const;
+const WORKER = { to: 'workerChannel' } as const;
 
-/** What a proxy uses to take a payment comes on top of what it is owed. */
-const toPayProxy = (prices: ReturnType<typeof pricesOf>) => prices.compute(gas('GasProxyPayment'));
+const settleCase = (count: number, from: string, open: readonly bigint[] = []): Case => ({
+  ...CLIENT,
+  name: `settle ${count}, ${open.length} numbers open`,
+  from,
+  body: (world) => {
+    const numbers = open.length === 0 ? Array.from({ length: count }, (_, i) => BigInt(i + 1)) : open.slice(-count);
+    return ClientContract.settleBody({ receipts: settledAll(world.clientChannel.address, numbers), open });
+  },
+  prepare: (world) => {
+    const voucher = { channel: world.clientChannel.address, total: toNano('1'), upTo: open.at(-1) ?? 0n, open: openHash(open) };
+    return send(world, 'operator', world.clientChannel.address, ClientContract.chargeBody(signedVoucher(voucher)));
+  },
+  gas: gas('GasClientCharge') + BigInt(count) * gas('GasClientSettleOne') + (open.length === 0 ? 0n : 5n * gas('GasClientSettleOpen')),
+  pays: BigInt(count) * COST,
+});
 
-/** Exact cases pay the operator's and the owner's way; the variants of one message never use more gas than its constant. */
+const MANY_OPEN = Array.from({ length: MAX_OPEN }, (_, i) => BigInt(3 * i + 1));
+
 const CASES: readonly Case[] = [
+  { ...CLIENT, name: 'charge', from: 'operator', body: chargeOf(toNano('1')), gas: gas('GasClientCharge'), pays: toNano('1') },
+  { ...CLIENT, name: 'charge', from: 'Proxy', body: chargeOf(toNano('1')), gas: gas('GasClientCharge'), pays: toNano('1') },
+  { ...CLIENT, name: 'charge a single nano', from: 'operator', body: chargeOf(1n), gas: gas('GasClientCharge'), pays: 1n },
   {
-    name: 'client: charge',
+    ...CLIENT,
+    name: 'charge above the deposit',
     from: 'operator',
-    to: client,
-    body: chargeOf,
-    gas: 'GasClientCharge',
-    isExact: false,
-    plain: 2,
-    more: toPayProxy,
+    body: chargeOf(EVERYTHING),
+    gas: gas('GasClientCharge'),
+    pays: 'deposit',
   },
   {
-    name: 'client: collect',
+    ...CLIENT,
+    name: 'collect after a top-up',
     from: 'operator',
-    to: client,
     body: () => ClientContract.collectBody(),
-    prepare: exhaust,
-    gas: 'GasClientCollect',
-    isExact: false,
-    plain: 2,
-    more: toPayProxy,
+    prepare: async (world) => {
+      await send(world, 'operator', world.clientChannel.address, chargeOf(toNano('50'))(world));
+      await world.send({ from: world.party('client'), to: world.clientChannel.address, value: toNano('3') });
+    },
+    gas: gas('GasClientCharge'),
+    pays: 'deposit',
+  },
+  { ...CLIENT, name: 'collect nothing', from: 'operator', body: () => ClientContract.collectBody(), gas: gas('GasClientCharge'), pays: 0n },
+  settleCase(1, 'operator'),
+  settleCase(5, 'operator'),
+  settleCase(5, 'Proxy'),
+  settleCase(5, 'operator', MANY_OPEN),
+  {
+    ...CLIENT,
+    name: 'release a part',
+    from: 'operator',
+    body: () => ClientContract.releaseBody({ amount: 5n }),
+    gas: gas('GasClientRelease'),
+    pays: 5n,
   },
   {
-    name: 'client: announce',
+    ...CLIENT,
+    name: 'release everything',
+    from: 'Proxy',
+    body: () => ClientContract.releaseBody({ amount: EVERYTHING }),
+    gas: gas('GasClientRelease'),
+    pays: 'everything',
+  },
+  {
+    ...CLIENT,
+    name: 'announce a withdrawal',
     from: 'client',
-    to: client,
     body: () => ClientContract.requestWithdrawalBody({ amount: 1n }),
-    gas: 'GasClientRequest',
-    isExact: true,
-    plain: 1,
+    gas: gas('GasClientRequest'),
   },
   {
-    name: 'client: cancel',
+    ...CLIENT,
+    name: 'take an announcement back',
     from: 'client',
-    to: client,
     body: () => ClientContract.requestWithdrawalBody({ amount: 0n }),
-    gas: 'GasClientRequest',
-    isExact: false,
-    plain: 1,
+    prepare: announceClient(5n),
+    gas: gas('GasClientRequest'),
   },
   {
-    name: 'client: complete',
+    ...CLIENT,
+    name: 'rotate the key',
+    from: 'client',
+    body: () => ClientContract.rotateKeyBody({ sessionKey: publicKeyOf(NEXT_SESSION) }),
+    gas: gas('GasClientRotate'),
+  },
+  {
+    ...CLIENT,
+    name: 'complete a withdrawal',
     from: 'stranger',
-    to: client,
     body: () => ClientContract.completeWithdrawalBody(),
     prepare: announceClient(5n),
-    gas: 'GasClientComplete',
-    isExact: true,
-    plain: 2,
+    gas: gas('GasClientComplete'),
+    pays: 5n,
   },
   {
-    name: 'client: whole exit',
+    ...CLIENT,
+    name: 'complete the whole exit',
     from: 'client',
-    to: client,
     body: () => ClientContract.completeWithdrawalBody(),
     prepare: announceClient(EVERYTHING),
-    gas: 'GasClientComplete',
-    isExact: false,
-    plain: 2,
+    gas: gas('GasClientComplete'),
+    pays: 'everything',
   },
-  { name: 'worker: claim', from: 'stranger', to: worker, body: claimOf, gas: 'GasWorkerClaim', isExact: true, plain: 2 },
+  { ...WORKER, name: 'claim', from: 'stranger', body: claimOf(toNano('1')), gas: gas('GasWorkerClaim'), pays: toNano('1') },
   {
-    name: 'worker: complete',
+    ...WORKER,
+    name: 'claim more than there is',
+    from: 'workerOwner',
+    body: claimOf(EVERYTHING),
+    gas: gas('GasWorkerClaim'),
+    pays: 'deposit',
+  },
+  {
+    ...WORKER,
+    name: 'announce a withdrawal',
+    from: 'Proxy',
+    body: () => WorkerContract.requestWithdrawalBody({ amount: 1n }),
+    gas: gas('GasWorkerRequest'),
+  },
+  {
+    ...WORKER,
+    name: 'complete a withdrawal',
     from: 'stranger',
-    to: worker,
     body: () => WorkerContract.completeWithdrawalBody(),
     prepare: announceWorker(5n),
-    gas: 'GasWorkerComplete',
-    isExact: true,
-    plain: 2,
-    more: toPayProxy,
+    gas: gas('GasWorkerComplete'),
+    pays: 5n,
   },
   {
-    name: 'worker: whole exit',
+    ...WORKER,
+    name: 'complete the whole exit',
     from: 'stranger',
-    to: worker,
     body: () => WorkerContract.completeWithdrawalBody(),
     prepare: announceWorker(EVERYTHING),
-    gas: 'GasWorkerComplete',
-    isExact: false,
-    plain: 2,
-    more: toPayProxy,
-  },
-  {
-    name: 'proxy: fund',
-    from: 'operator',
-    to: proxy,
-    body: (world) => ProxyContract.fundBody({ workerOwner: world.party('stranger').address, amount: toNano('1') }),
-    gas: 'GasProxyFund',
-    isExact: false,
-    plain: 1,
-    more: (prices) => prices.forward(Number(gas('WorkerInitCells')), Number(gas('WorkerInitBits'))),
-  },
-  {
-    name: 'proxy: configure',
-    from: 'proxyOwner',
-    to: proxy,
-    body: (world) => {
-      const endpoint = { url: 'https://a', keyPin: new Uint8Array(32) };
-      return ProxyContract.configureBody({ operator: world.party('stranger').address, payerKey: publicKeyOf(PAYER), endpoint });
-    },
-    gas: 'GasProxyConfigure',
-    isExact: false,
-    plain: 1,
-  },
-  {
-    name: 'proxy: register',
-    from: 'proxyOwner',
-    to: proxy,
-    body: () => ProxyContract.registerBody({ stake: STAKE, forward: FEE + toNano('0.1') }),
-    gas: 'GasProxyRegister',
-    isExact: false,
-    plain: 1,
-    more: () => FEE + toNano('0.1'),
-  },
-  {
-    name: 'proxy: leave',
-    from: 'proxyOwner',
-    to: proxy,
-    body: () => ProxyContract.leaveBody(),
-    gas: 'GasProxyLeave',
-    isExact: false,
-    plain: 2,
-    more: (prices) => prices.compute(gas('GasProxyLeave') + gas('GasRootLeave')) - prices.compute(gas('GasProxyLeave')),
-  },
-  {
-    name: 'proxy: announce',
-    from: 'proxyOwner',
-    to: proxy,
-    body: () => ProxyContract.requestWithdrawalBody({ income: 1n, stake: 0n }),
-    gas: 'GasProxyRequest',
-    isExact: false,
-    plain: 1,
-  },
-  {
-    name: 'proxy: whole exit',
-    from: 'proxyOwner',
-    to: proxy,
-    body: () => ProxyContract.completeWithdrawalBody(),
-    prepare: announceProxy,
-    gas: 'GasProxyComplete',
-    isExact: false,
-    plain: 1,
-  },
-  {
-    name: 'proxy: order a charge',
-    from: 'proxyOwner',
-    to: proxy,
-    body: (world) => orderOf(client(world), chargeOf(world)),
-    gas: 'GasProxyOrder',
-    isExact: false,
-    plain: 2,
-    more: (prices) =>
-      prices.compute(gas('GasProxyOrder') + gas('GasClientCharge')) -
-      prices.compute(gas('GasProxyOrder')) +
-      toPayProxy(prices) +
-      prices.forward(Number(gas('OrderedCells')), Number(gas('OrderedBits'))),
-  },
-  {
-    name: 'root: add an image',
-    from: 'rootOwner',
-    to: root,
-    body: () => RootContract.addImageBody({ hash: 1n, roles: 1, note: 1n }),
-    gas: 'GasRootChange',
-    isExact: false,
-    plain: 1,
-  },
-  {
-    name: 'root: add a model',
-    from: 'rootOwner',
-    to: root,
-    body: () => RootContract.addModelBody({ hash: 1n, kind: MODEL_KIND.files, note: 1n }),
-    gas: 'GasRootChange',
-    isExact: false,
-    plain: 1,
-  },
-  {
-    name: 'root: collect fees',
-    from: 'rootOwner',
-    to: root,
-    body: () => RootContract.collectFeesBody(),
-    gas: 'GasRootCollect',
-    isExact: false,
-    plain: 1,
+    gas: gas('GasWorkerComplete'),
+    pays: 'everything',
   },
 ];
+
+/** What one message did at the channel: its gas fee, its messages' coins in order, and what the balance gained, rent aside. */
+interface Effect {
+  readonly line: string;
+  readonly gasFee: bigint;
+  readonly sent: readonly { readonly to: string; readonly coins: bigint }[];
+  readonly gained: bigint;
+  readonly held: bigint;
+}
 
 describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
   let world: World;
   let inUse: BlockchainSnapshot;
-  let prices: ReturnType<typeof pricesOf>;
 
   beforeAll(async () => {
     world = await World.inUse(which);
     inUse = world.snapshot();
-    prices = pricesOf(world.chain.config);
-    world.name(WorkerContract.create({ ...world.workerTerms, owner: world.party('stranger').address }).address, 'NewWorker');
   });
 
   beforeEach(async () => {
     await world.restore(inUse);
   });
 
-  test.each(CASES)('$name: the minimum covers every hop, one nano less changes nothing (INV-R4)', async (subject) => {
-    await subject.prepare?.(world);
-    const to = subject.to(world);
+  async function effectOf(subject: Case, value: bigint): Promise<Effect> {
+    const { address } = world[subject.to];
+    const before = await world.balance(address);
+    const done = await deliver(subject, value);
+    const transaction = known(done.transactions[subject.from === 'Proxy' ? 0 : 1]);
+    const rent = rentOf({ transactions: [transaction] }, address);
+    return {
+      line: known(done.trace[0]),
+      gasFee: gasFeeOf(transaction),
+      sent: [...transaction.outMessages.values()].map(outgoing),
+      gained: (await world.balance(address)) - before + rent,
+      held: before - rent,
+    };
+  }
+
+  async function deliver(subject: Case, value: bigint) {
     const body = subject.body(world);
-    const minimum = prices.compute(gas(subject.gas)) + BigInt(subject.plain) * prices.forward(0, 0) + (subject.more?.(prices) ?? 0n);
-    const before = world.snapshot();
-    const used = gasOf(await world.send({ from: world.party(subject.from), to, body, value: minimum + toNano('1') }));
-    expect(used).toBeLessThanOrEqual(gas(subject.gas));
-    if (subject.isExact) expect(used).toBe(gas(subject.gas));
-    await world.restore(before);
-    await expectRefused(world, { from: world.party(subject.from), to, body, value: minimum - 1n }, 'lowValue');
-    await world.restore(before);
-    const sent = await world.send({ from: world.party(subject.from), to, body, value: minimum });
-    // Nothing hangs on what a plain payment does when it arrives: one too small to run anything is credited all the same.
-    expect(sent.trace.filter((line) => /refused|failed|bounce/.test(line) && !/: payment/.test(line))).toEqual([]);
-    expect(sent.trace.length).toBeGreaterThan(1);
+    const to = world[subject.to].address;
+    if (subject.from === 'Proxy') return world.arrive(world.proxy.address, to, body, value);
+    return world.send({ from: world.party(subject.from), to, body, value });
+  }
+
+  /** Who sent the message, and who is paid by the channel. */
+  const senderOf = (subject: Case) => (subject.from === 'Proxy' ? world.proxy : world.party(subject.from)).address.toRawString();
+  const amountOf = ({ pays }: Case, held: bigint) => (pays === 'everything' ? held : pays === 'deposit' ? held - RESERVE : (pays ?? 0n));
+  const minimumOf = (subject: Case) => minimumValue(subject.gas, messagePrices(world.chain.config));
+
+  test.each(CASES)('$from: $name: one nano less than the minimum is refused and changes nothing (INV-R4)', async (subject) => {
+    await subject.prepare?.(world);
+    const { address } = world[subject.to];
+    const data = await world.data(address);
+    const { line, sent, gained, gasFee } = await effectOf(subject, minimumOf(subject) - 1n);
+    expect(line).toMatch(/ refused \(lowValue\)$/);
+    const { lumpPrice } = messagePrices(world.chain.config);
+    expect(sent).toEqual([{ to: senderOf(subject), coins: minimumOf(subject) - 1n - gasFee - lumpPrice }]);
+    expect(gained).toBe(0n);
+    expect(await world.data(address)).toEqualCell(data);
   });
 
-  test.each<[string, string, (world: World) => Cell, bigint]>([
-    ['registration', 'GasRootRegister', registrationOf, FEE],
-    ['departure', 'GasRootLeave', departureOf, 0n],
-  ])('root: the minimum of a %s covers every hop, one nano less is refused (INV-R4)', async (_what, name, body, fee) => {
-    const minimum = prices.compute(gas(name)) + prices.forward(0, 0) + fee;
-    const [refused, bounce] = await world.receive(proxy(world), root(world), body(world), minimum - 1n);
-    expect([refused, bounce]).toEqual([expect.stringMatching(/ refused \(lowValue\)$/), 'Root > Proxy: bounce']);
-    const trace = await world.receive(proxy(world), root(world), body(world), minimum);
-    expect(trace).toEqual([expect.not.stringMatching(/refused|failed/), 'Root > proxyOwner: payment']);
-  });
+  test.each(CASES.filter(({ pays }) => pays !== undefined))(
+    '$from: $name: the minimum pays for one message, with what is left on top; twice as much for a second, to the sender (INV-R3, INV-R4)',
+    async (subject) => {
+      await subject.prepare?.(world);
+      const before = world.snapshot();
+      const minimum = minimumOf(subject);
+      const { lumpPrice } = messagePrices(world.chain.config);
+      for (const value of [minimum, 2n * minimum - 1n]) {
+        await world.restore(before);
+        const { line, sent, gained, held, gasFee } = await effectOf(subject, value);
+        const amount = amountOf(subject, held);
+        expect(line).not.toMatch(/refused|failed/);
+        expect(gained).toBe(-amount);
+        expect(sent.map(({ coins }) => coins)).toEqual([amount + value - gasFee - lumpPrice]);
+      }
+      for (const value of [2n * minimum, toNano('3')]) {
+        await world.restore(before);
+        const { line, sent, gained, held, gasFee } = await effectOf(subject, value);
+        const amount = amountOf(subject, held);
+        expect(line).not.toMatch(/refused|failed/);
+        expect(gained).toBe(-amount);
+        expect(sent.map(({ coins }) => coins)).toEqual([amount, value - gasFee - 2n * lumpPrice]);
+        expect(sent[1]?.to).toBe(senderOf(subject));
+      }
+    },
+  );
 
-  test('an order to a channel at its minimum carries enough for the channel, which then uses all that its constant says (INV-R4)', async () => {
-    const sent = await world.send({ from: world.party('proxyOwner'), to: proxy(world), body: orderOf(client(world), chargeOf(world)) });
-    expect(gasOf(sent, 2)).toBe(gas('GasClientCharge'));
-    await exhaust(world);
-    const collected = await from(world, 'proxyOwner', proxy(world), orderOf(client(world), ClientContract.collectBody()));
-    expect(gasOf(collected, 2)).toBe(gas('GasClientCollect'));
-    const announced = await from(
-      world,
-      'proxyOwner',
-      proxy(world),
-      orderOf(worker(world), WorkerContract.requestWithdrawalBody({ amount: 1n })),
-    );
-    expect(gasOf(announced, 2)).toBe(gas('GasWorkerRequest'));
-  });
+  test.each(CASES.filter(({ pays }) => pays === undefined))(
+    '$from: $name: what the minimum leaves becomes deposit; from twice as much on it returns to the sender (INV-R3, INV-R4)',
+    async (subject) => {
+      await subject.prepare?.(world);
+      const before = world.snapshot();
+      const minimum = minimumOf(subject);
+      const { lumpPrice } = messagePrices(world.chain.config);
+      for (const value of [minimum, 2n * minimum - 1n]) {
+        await world.restore(before);
+        const { line, sent, gained, gasFee } = await effectOf(subject, value);
+        expect(line).not.toMatch(/refused|failed/);
+        expect(sent).toEqual([]);
+        expect(gained).toBe(value - gasFee);
+      }
+      for (const value of [2n * minimum, toNano('3')]) {
+        await world.restore(before);
+        const { line, sent, gained, gasFee } = await effectOf(subject, value);
+        expect(line).not.toMatch(/refused|failed/);
+        expect(gained).toBe(0n);
+        expect(sent).toEqual([{ to: senderOf(subject), coins: value - gasFee - lumpPrice }]);
+      }
+    },
+  );
 });
 
-const OWNER = new Address(0, Buffer.alloc(32, 1));
+function gasFeeOf({ description }: BlockchainTransaction): bigint {
+  if (description.type !== 'generic' || description.computePhase.type !== 'vm') throw new Error('no compute phase');
+  return description.computePhase.gasFees;
+}
 
-test('the size of what a worker channel is deployed with is the one that funding pays for', () => {
-  const init = known(WorkerContract.create({ owner: OWNER, proxy: OWNER, payerKey: 1n, withdrawDelay: 1 }).init);
-  const cells = new Map<string, Cell>();
-  const walk = (cell: Cell) => {
-    cells.set(cell.hash().toString('hex'), cell);
-    cell.refs.forEach(walk);
-  };
-  walk(codeOf('WorkerContract'));
-  walk(known(init.data ?? undefined));
-  expect(cells.size).toBe(Number(gas('WorkerInitCells')));
-  expect([...cells.values()].reduce((bits, cell) => bits + cell.bits.length, 0)).toBe(Number(gas('WorkerInitBits')));
-});
+function outgoing({ info }: Message): { readonly to: string; readonly coins: bigint } {
+  if (info.type !== 'internal') throw new Error('not an internal message');
+  return { to: info.dest.toRawString(), coins: info.value.coins };
+}

@@ -1,15 +1,12 @@
-import { Address, beginCell, type Cell, toNano } from '@ton/core';
-import type { BlockchainSnapshot } from '@ton/sandbox';
+import { Address, type Builder, beginCell, type Cell, ExternalAddress, toNano } from '@ton/core';
+import { type BlockchainSnapshot, createEmptyShardAccount } from '@ton/sandbox';
 import '@ton/test-utils';
-import { ClientContract } from '../wrappers/ClientContract';
 import type { ExitCodeName } from '../wrappers/errors';
 import { OPCODE } from '../wrappers/opcodes';
 import { type Endpoint, ProxyContract, packEndpoint } from '../wrappers/ProxyContract';
-import { RootContract } from '../wrappers/RootContract';
-import { WorkerContract } from '../wrappers/WorkerContract';
 import { EVERYTHING } from '../wrappers/withdrawal';
 import { expectRefused, withoutLastBit, withTrailingBit, withTrailingReference } from './refusal';
-import { DELAY, FEE, FIVE_YEARS, known, PAYER, publicKeyOf, rentOf, STAKE, STRANGER_KEY, signedVoucher, World } from './world';
+import { ALL_PRICES, BOUNCE_FORMATS, DELAY, FEE, known, PAYER, publicKeyOf, STAKE, STRANGER_KEY, World } from './world';
 
 describe('ProxyContract', () => {
   let world: World;
@@ -61,6 +58,15 @@ describe('ProxyContract', () => {
         .storeRef(endpoint)
         .endCell();
 
+    const withOperator = (operator: Builder) =>
+      beginCell()
+        .storeUint(OPCODE.proxy.ownerProxyConfigure, 32)
+        .storeUint(0, 64)
+        .storeBuilder(operator)
+        .storeUint(publicKeyOf(PAYER), 256)
+        .storeRef(packEndpoint({ url: 'https://a', keyPin }))
+        .endCell();
+
     test('sets operator, payer key and endpoint at the price of gas alone', async () => {
       const sent = await send(configureOf());
       expect(sent.trace).toEqual(['proxyOwner > Proxy: ownerProxyConfigure', 'Proxy > proxyOwner: payment']);
@@ -76,13 +82,24 @@ describe('ProxyContract', () => {
       await refused(ProxyContract.fundBody({ workerOwner: owner().address, amount: 1n }), 'notAllowed', 'operator');
     });
 
-    test.each(['stranger', 'operator'])('is refused from the %s', async (name) => {
+    test('is refused with a payer key of small order, in every encoding: vouchers could be made without it (INV-R6)', async () => {
+      for (const payerKey of WEAK_KEYS) await refused(configureOf({ payerKey }), 'badKey');
+    });
+
+    test('takes the longest endpoint that fits: a url of 127 bytes, with a pin', async () => {
+      const endpoint = { url: `https://${'a'.repeat(119)}`, keyPin };
+      await send(configureOf({ endpoint }));
+      expect((await world.proxy.getState()).endpoint).toEqual(endpoint);
+    });
+
+    test.each(['stranger', 'operator', 'client', 'workerOwner'])('is refused from the %s', async (name) => {
       await refused(configureOf(), 'notAllowed', name);
     });
 
     test.each<[string, () => Cell, ExitCodeName]>([
-      ['a payer key of zero', () => configureOf({ payerKey: 0n }), 'badKey'],
       ['an operator in another workchain', () => configureOf({ operator: new Address(-1, owner().address.hash) }), 'badAddress'],
+      ['nobody as operator (addr_none)', () => withOperator(beginCell().storeAddress(null)), 'badAddress'],
+      ['an operator outside of the chain', () => withOperator(beginCell().storeAddress(new ExternalAddress(1n, 8))), 'badAddress'],
       ['an endpoint without url', () => withEndpoint(beginCell().storeBit(false).endCell()), 'malformed'],
       ['an empty url', () => withEndpoint(beginCell().storeBit(false).storeRef(beginCell().endCell()).endCell()), 'malformed'],
       [
@@ -103,7 +120,25 @@ describe('ProxyContract', () => {
       ],
       ['a trailing bit in the endpoint', () => withEndpoint(withTrailingBit(packEndpoint({ url: 'https://a', keyPin }))), 'malformed'],
       ['a key pin cut short', () => withEndpoint(withoutLastBit(packEndpoint({ url: 'https://a', keyPin }))), 'malformed'],
+      [
+        'a trailing reference in the endpoint',
+        () => withEndpoint(withTrailingReference(packEndpoint({ url: 'https://a', keyPin }))),
+        'malformed',
+      ],
+      [
+        'a url of 127 bytes and a bit',
+        () => withEndpoint(beginCell().storeBit(false).storeRef(beginCell().storeUint(0, 1_017).endCell()).endCell()),
+        'malformed',
+      ],
+      ['an empty endpoint', () => withEndpoint(beginCell().endCell()), 'malformed'],
+      [
+        'an endpoint in a cell of a library',
+        () => withEndpoint(beginCell().storeUint(2, 8).storeUint(1, 256).endCell({ exotic: true })),
+        'malformed',
+      ],
       ['a trailing bit', () => withTrailingBit(configureOf()), 'malformed'],
+      ['a trailing reference', () => withTrailingReference(configureOf()), 'malformed'],
+      ['a missing bit', () => withoutLastBit(configureOf()), 'malformed'],
       ['no endpoint', () => beginCell().storeUint(OPCODE.proxy.ownerProxyConfigure, 32).storeUint(0, 600).endCell(), 'malformed'],
     ])('is refused with %s (INV-R8)', async (_what, body, code) => {
       await refused(body(), code);
@@ -131,15 +166,48 @@ describe('ProxyContract', () => {
       expect((await world.proxy.getState()).withdrawal).toBeNull();
     });
 
-    test('binds the stake although the root refuses, until the owner leaves; the coins come back as income (INV-R1)', async () => {
-      const sent = await send(registerOf(STAKE, FEE), 'proxyOwner', toNano('2'));
+    test('binds the stake although the root refuses, until the owner leaves; the coins for the root go back to the owner (INV-R1, INV-R3)', async () => {
+      const sent = await send(registerOf(STAKE + toNano('1'), FEE), 'proxyOwner', toNano('2'));
       expect(sent.trace).toEqual([
         'proxyOwner > Proxy: ownerProxyRegister',
         'Proxy > Root: proxyRootRegister refused (lowValue)',
         'Root > Proxy: bounce',
+        'Proxy > proxyOwner: payment',
       ]);
-      expect(known(sent.moved.Proxy)).toBeGreaterThan(toNano('1.99'));
+      // What did not go to the root is income; what did is back with the owner, but for fees.
+      expect(known(sent.moved.Proxy)).toBeGreaterThan(toNano('0.99'));
+      expect(known(sent.moved.Proxy)).toBeLessThan(toNano('1'));
+      expect(known(sent.moved.proxyOwner) + known(sent.moved.Proxy)).toBe(-sent.fees);
+      expect((await world.proxy.getState()).stake).toBe(STAKE + toNano('1'));
+      expect(await world.root.getListing(proxy)).toMatchObject({ stake: STAKE });
       await refused(ProxyContract.requestWithdrawalBody({ income: 0n, stake: 1n }), 'stillListed');
+    });
+
+    test('to a root that is not there binds the stake, gives the coins back, and the owner leaves all the same (INV-R5)', async () => {
+      await world.chain.setShardAccount(world.root.address, createEmptyShardAccount(world.root.address));
+      const sent = await send(registerOf(STAKE), 'proxyOwner', toNano('2'));
+      expect(sent.trace.slice(-2)).toEqual(['Root > Proxy: bounce', 'Proxy > proxyOwner: payment']);
+      await send(ProxyContract.leaveBody());
+      await send(ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: EVERYTHING }));
+      world.wait(DELAY);
+      await send(ProxyContract.completeWithdrawalBody());
+      expect(await world.balance(proxy)).toBe(0n);
+    });
+
+    test('with the stake that is bound already costs the fee and changes nothing', async () => {
+      const before = await world.data(proxy);
+      const sent = await send(registerOf(STAKE), 'proxyOwner', toNano('2'));
+      expect(sent.moved.Root).toBe(FEE);
+      expect(await world.data(proxy)).toEqualCell(before);
+    });
+
+    test('takes the last nano of free income as stake, and not the reserve (INV-R1)', async () => {
+      const { freeIncome } = await world.proxy.getState();
+      const value = FEE + toNano('0.2');
+      await refused(registerOf(STAKE + freeIncome + toNano('0.1')), 'notEnough', 'proxyOwner', value);
+      const sent = await send(registerOf(STAKE + freeIncome), 'proxyOwner', value);
+      expect(sent.trace.at(-1)).toBe('Root > proxyOwner: payment');
+      expect(await world.balance(proxy)).toBeGreaterThanOrEqual(STAKE + freeIncome + ProxyContract.RESERVE);
     });
 
     test.each<[string, () => Cell, ExitCodeName]>([
@@ -149,6 +217,8 @@ describe('ProxyContract', () => {
       ['more to forward than comes with it', () => registerOf(STAKE, FEE + toNano('0.2')), 'lowValue'],
       ['the largest amount to forward', () => registerOf(STAKE, EVERYTHING), 'lowValue'],
       ['a trailing bit', () => withTrailingBit(registerOf(STAKE)), 'malformed'],
+      ['a trailing reference', () => withTrailingReference(registerOf(STAKE)), 'malformed'],
+      ['a missing bit', () => withoutLastBit(registerOf(STAKE)), 'malformed'],
     ])('is refused with %s', async (_what, body, code) => {
       await refused(body(), code, 'proxyOwner', FEE + toNano('0.2'));
     });
@@ -170,209 +240,51 @@ describe('ProxyContract', () => {
     test('works although the root does not know the proxy any more (INV-R5)', async () => {
       await send(ProxyContract.leaveBody());
       const sent = await send(ProxyContract.leaveBody());
-      expect(sent.trace.slice(1)).toEqual(['Proxy > Root: proxyRootLeave refused (notPresent)', 'Root > Proxy: bounce']);
+      expect(sent.trace.slice(1)).toEqual([
+        'Proxy > Root: proxyRootLeave refused (notPresent)',
+        'Root > Proxy: bounce',
+        'Proxy > proxyOwner: payment',
+      ]);
+      expect(sent.moved).toEqual({ proxyOwner: -sent.fees });
       expect((await world.proxy.getState()).isListed).toBe(false);
     });
+
+    test.each(ALL_PRICES)(
+      'with just enough at %s prices reaches the root as well: no stake leaves while its listing stays (INV-R4, INV-R1)',
+      async (which) => {
+        const priced = await World.inUse(which);
+        const sending = (value: bigint) => ({
+          from: priced.party('proxyOwner'),
+          to: priced.proxy.address,
+          body: ProxyContract.leaveBody(),
+          value,
+        });
+        const before = priced.snapshot();
+        // The least that the proxy takes, whatever its constants are.
+        let [low, high] = [0n, toNano('1')];
+        while (high - low > 1n) {
+          await priced.restore(before);
+          const middle = (low + high) / 2n;
+          const [first] = (await priced.send(sending(middle))).trace;
+          if (/refused/.test(known(first))) low = middle;
+          else high = middle;
+        }
+        await priced.restore(before);
+        const sent = await priced.send(sending(high));
+        expect(sent.trace.slice(0, 2)).toEqual(['proxyOwner > Proxy: ownerProxyLeave', 'Proxy > Root: proxyRootLeave']);
+        expect(await priced.root.getListing(priced.proxy.address)).toBeNull();
+        await priced.restore(before);
+        await expectRefused(priced, sending(high - 1n), 'lowValue');
+      },
+    );
 
     test.each(['stranger', 'operator'])('is refused from the %s', async (name) => {
       await refused(ProxyContract.leaveBody(), 'notAllowed', name);
     });
 
-    test('is refused with a trailing bit (INV-R8)', async () => {
-      await refused(withTrailingBit(ProxyContract.leaveBody()), 'malformed');
-    });
-  });
-
-  describe('fund', () => {
-    const fundOf = (amount: bigint, workerOwner = world.party('workerOwner').address) => ProxyContract.fundBody({ workerOwner, amount });
-
-    test('deploys the channel of a new worker and pays exactly the amount into it; gas returns to the operator (INV-R3)', async () => {
-      const workerOwner = world.party('stranger').address;
-      const fresh = WorkerContract.create({ ...world.workerTerms, owner: workerOwner });
-      world.name(fresh.address, 'NewWorker');
-      const sent = await send(fundOf(toNano('2'), workerOwner), 'operator');
-      expect(sent.trace).toEqual(['operator > Proxy: operatorProxyFund', 'Proxy > NewWorker: payment', 'Proxy > operator: payment']);
-      expect(sent.moved.Proxy).toBe(-toNano('2'));
-      expect(sent.moved.NewWorker).toBe(toNano('2') - known(sent.transactions[2]).totalFees.coins);
-      expect(await world.data(fresh.address)).toEqualCell(known(fresh.init?.data ?? undefined));
-    });
-
-    test('tops up a channel that is there already', async () => {
-      const sent = await send(fundOf(toNano('2')), 'operator');
-      expect(sent.trace).toEqual(['operator > Proxy: operatorProxyFund', 'Proxy > Worker: payment', 'Proxy > operator: payment']);
-      expect(sent.moved.Proxy).toBe(-toNano('2'));
-    });
-
-    test('takes free income to the last nano, and never the stake nor the reserve (INV-R1)', async () => {
-      const { freeIncome } = await world.proxy.getState();
-      await refused(fundOf(freeIncome + 1n), 'notEnough', 'operator');
-      await refused(fundOf(EVERYTHING), 'notEnough', 'operator');
-      await send(fundOf(freeIncome), 'operator');
-      expect(await world.balance(proxy)).toBe(STAKE + ProxyContract.RESERVE);
-    });
-
-    test.each(['stranger', 'proxyOwner', 'workerOwner'])('is refused from the %s', async (name) => {
-      await refused(fundOf(1n), 'notAllowed', name);
-    });
-
-    test.each<[string, () => Cell, ExitCodeName]>([
-      ['nothing to pay', () => fundOf(0n), 'nothingToPay'],
-      ['a worker in another workchain', () => fundOf(1n, new Address(-1, owner().address.hash)), 'badAddress'],
-      [
-        'nobody to pay',
-        () => beginCell().storeUint(OPCODE.proxy.operatorProxyFund, 32).storeUint(0, 64).storeAddress(null).storeUint(1, 64).endCell(),
-        'badAddress',
-      ],
-      ['a trailing bit', () => withTrailingBit(fundOf(1n)), 'malformed'],
-      ['a missing bit', () => withoutLastBit(fundOf(1n)), 'malformed'],
-    ])('is refused with %s (INV-R8)', async (_what, body, code) => {
-      await refused(body(), code, 'operator');
-    });
-
-    test('is refused from anybody while no operator is set', async () => {
-      const fresh = await World.create();
-      await fresh.proxy.sendTopUp(fresh.party('proxyOwner').getSender(), { value: toNano('5') });
-      for (const name of ['operator', 'proxyOwner']) {
-        await expectRefused(fresh, { from: fresh.party(name), to: proxy, body: fundOf(1n) }, 'notAllowed');
-      }
-    });
-  });
-
-  describe('withdrawal', () => {
-    const requestOf = (income: bigint, stake: bigint) => ProxyContract.requestWithdrawalBody({ income, stake });
-    const completeBody = ProxyContract.completeWithdrawalBody();
-
-    test('of income pays the owner after the delay, not a second before, and not twice (INV-R5)', async () => {
-      const sent = await send(requestOf(toNano('2'), 0n));
-      expect(sent.trace).toEqual(['proxyOwner > Proxy: ownerProxyRequestWithdrawal', 'Proxy > proxyOwner: payment']);
-      expect((await world.proxy.getState()).withdrawal).toEqual({
-        income: toNano('2'),
-        stake: 0n,
-        readyAt: BigInt(world.now + DELAY),
-      });
-      world.wait(DELAY - 1);
-      await refused(completeBody, 'tooEarly');
-      world.wait(1);
-      const completed = await send(completeBody);
-      expect(completed.trace).toEqual(['proxyOwner > Proxy: ownerProxyCompleteWithdrawal', 'Proxy > proxyOwner: payment']);
-      expect(completed.moved.Proxy).toBe(-toNano('2') - rentOf(completed, proxy));
-      await refused(completeBody, 'notAnnounced');
-    });
-
-    test('of all income leaves the stake and the reserve (INV-R1)', async () => {
-      await send(requestOf(EVERYTHING, 0n));
-      world.wait(DELAY);
-      await send(completeBody);
-      expect(await world.balance(proxy)).toBe(STAKE + ProxyContract.RESERVE);
-      expect((await world.proxy.getState()).stake).toBe(STAKE);
-    });
-
-    test('of stake is refused while the proxy is listed', async () => {
-      await refused(requestOf(0n, 1n), 'stillListed');
-    });
-
-    test('of a part of the stake lowers it by just that', async () => {
-      await send(ProxyContract.leaveBody());
-      await send(requestOf(0n, toNano('40')));
-      world.wait(DELAY);
-      const sent = await send(completeBody);
-      expect(sent.moved.Proxy).toBe(-toNano('40') - rentOf(sent, proxy));
-      expect((await world.proxy.getState()).stake).toBe(STAKE - toNano('40'));
-    });
-
-    test('of everything empties the contract, with the root gone; it still answers five years later (INV-R5, INV-R7)', async () => {
-      await send(ProxyContract.leaveBody());
-      await send(requestOf(EVERYTHING, EVERYTHING));
-      world.wait(DELAY);
-      await send(completeBody);
-      expect(await world.balance(proxy)).toBe(0n);
-      world.wait(FIVE_YEARS);
-      const sent = await send(
-        ProxyContract.registerBody({ stake: STAKE, forward: FEE + toNano('0.1') }),
-        'proxyOwner',
-        STAKE + toNano('2'),
-      );
-      expect(sent.trace).toContain('Root > proxyOwner: payment');
-      expect(await world.root.getListing(proxy)).toMatchObject({ stake: STAKE });
-    });
-
-    test('lapses one delay after it is due', async () => {
-      await send(requestOf(toNano('1'), 0n));
-      world.wait(2 * DELAY);
-      const last = world.snapshot();
-      expect((await send(completeBody)).trace).toContain('Proxy > proxyOwner: payment');
-      await world.restore(last);
-      world.wait(1);
-      await refused(completeBody, 'lapsed');
-    });
-
-    test('starts its delay anew with each request, and zeros cancel it', async () => {
-      await send(requestOf(1n, 0n));
-      world.wait(DELAY - 1);
-      await send(requestOf(2n, 0n));
-      world.wait(1);
-      await refused(completeBody, 'tooEarly');
-      await send(requestOf(0n, 0n));
-      expect((await world.proxy.getState()).withdrawal).toBeNull();
-      await refused(completeBody, 'notAnnounced');
-    });
-
-    test('of nothing there is is refused', async () => {
-      await send(requestOf(EVERYTHING, 0n));
-      const { freeIncome } = await world.proxy.getState();
-      await send(ProxyContract.fundBody({ workerOwner: world.party('workerOwner').address, amount: freeIncome }), 'operator');
-      world.wait(DELAY);
-      await refused(completeBody, 'nothingToPay');
-    });
-
-    test.each(['stranger', 'operator'])('is refused from the %s', async (name) => {
-      await refused(requestOf(1n, 0n), 'notAllowed', name);
-      await send(requestOf(1n, 0n));
-      world.wait(DELAY);
-      await refused(completeBody, 'notAllowed', name);
-    });
-
-    test('is refused with trailing bits (INV-R8)', async () => {
-      await refused(withTrailingBit(requestOf(1n, 0n)), 'malformed');
-      await refused(withTrailingBit(completeBody), 'malformed');
-    });
-  });
-
-  describe('order', () => {
-    const chargeBody = () =>
-      ClientContract.chargeBody(signedVoucher({ channel: world.clientChannel.address, total: toNano('1'), upTo: 1n, open: 0n }));
-    const orderOf = (order: Cell, to = world.clientChannel.address) => ProxyContract.orderBody({ to, order });
-
-    test('lets the owner collect in the place of an operator whose key is lost (INV-R5)', async () => {
-      await send(orderOf(chargeBody()));
-      await world.clientChannel.sendTopUp(world.party('client').getSender(), { value: toNano('1') });
-      expect((await world.clientChannel.getState()).paid).toBe(toNano('1'));
-    });
-
-    test('sends the coins that came with it, and none of its own (INV-R1)', async () => {
-      const sent = await send(orderOf(chargeBody(), world.party('stranger').address), 'proxyOwner', toNano('7'));
-      expect(sent.trace).toEqual(['proxyOwner > Proxy: ownerProxyOrder', 'Proxy > stranger: operatorClientCharge']);
-      expect(sent.moved.Proxy).toBeUndefined();
-    });
-
-    test('cannot speak to the root in the name of the proxy', async () => {
-      const register = beginCell().storeUint(OPCODE.root.proxyRootRegister, 32).storeUint(0, 64).endCell();
-      await refused(orderOf(register, world.root.address), 'wrongOrder');
-      await refused(orderOf(RootContract.collectFeesBody(), world.root.address), 'wrongOrder');
-    });
-
-    test.each<[string, () => Cell, ExitCodeName]>([
-      ['a plain transfer', () => orderOf(beginCell().storeUint(0, 32).endCell()), 'wrongOrder'],
-      ['an empty order', () => orderOf(beginCell().endCell()), 'malformed'],
-      ['a receiver in another workchain', () => orderOf(chargeBody(), new Address(-1, owner().address.hash)), 'badAddress'],
-      ['a trailing bit', () => withTrailingBit(orderOf(chargeBody())), 'malformed'],
-      ['a trailing reference', () => withTrailingReference(orderOf(chargeBody())), 'malformed'],
-    ])('is refused with %s (INV-R8)', async (_what, body, code) => {
-      await refused(body(), code);
-    });
-
-    test.each(['stranger', 'operator'])('is refused from the %s', async (name) => {
-      await refused(orderOf(chargeBody()), 'notAllowed', name);
+    test('is refused when it is malformed (INV-R8)', async () => {
+      for (const misshapen of [withTrailingBit, withTrailingReference, withoutLastBit])
+        await refused(misshapen(ProxyContract.leaveBody()), 'malformed');
     });
   });
 
@@ -385,9 +297,50 @@ describe('ProxyContract', () => {
     await refused(body, code, name);
   });
 
-  test('a bounced message is income, whatever it says', async () => {
-    const before = await world.data(proxy);
-    await world.bounceInto(proxy, ProxyContract.leaveBody(), toNano('1'));
-    expect(await world.data(proxy)).toEqualCell(before);
+  test.each(BOUNCE_FORMATS)('a bounce (%s of the body) is nothing but coins of the owner, whatever it says (INV-R3)', async (format) => {
+    const before = { data: await world.data(proxy), balance: await world.balance(proxy) };
+    const bodies = [ProxyContract.leaveBody(), ProxyContract.requestWithdrawalBody({ income: 1n, stake: 1n }), beginCell().endCell()];
+    for (const body of bodies) {
+      const owned = await world.balance(world.party('proxyOwner').address);
+      const trace = await world.bounceInto(proxy, body, toNano('1'), format);
+      expect(trace).toEqual(['Root > Proxy: bounce', 'Proxy > proxyOwner: payment']);
+      expect(await world.balance(world.party('proxyOwner').address)).toBeGreaterThan(owned + toNano('0.99'));
+      expect(await world.data(proxy)).toEqualCell(before.data);
+      expect(await world.balance(proxy)).toBe(before.balance);
+    }
+  });
+
+  test('a bounce with too little to send on is kept as income', async () => {
+    const before = await world.balance(proxy);
+    const trace = await world.bounceInto(proxy, ProxyContract.leaveBody(), 1n);
+    expect(trace).toEqual(['Root > Proxy: bounce']);
+    expect(await world.balance(proxy)).toBe(before + 1n);
+  });
+
+  test('an account that has the hash of the owner in the masterchain is not the owner (INV-R6)', async () => {
+    for (const [name, body] of [
+      ['proxyOwner', ProxyContract.leaveBody()],
+      ['operator', ProxyContract.anchorBody({ root: 1n })],
+    ] as const) {
+      const twin = new Address(-1, world.party(name).address.hash);
+      world.name(twin, 'Twin');
+      const [first, bounce] = await world.receive(twin, proxy, body, toNano('1'));
+      expect(first).toMatch(/ refused \(notAllowed\)$/);
+      expect(bounce).toBe('Proxy > Twin: bounce');
+    }
   });
 });
+
+/** Points of small order: y is 0, 1, p - 1, p, p + 1, or one of the two of order 8; each with the sign bit clear and set (tests/keys.spec.ts). */
+const P = 2n ** 255n - 19n;
+const ORDER_EIGHT = 0x5fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+const WEAK_KEYS = [0n, 1n, P - 1n, P, P + 1n, ORDER_EIGHT, P - ORDER_EIGHT].flatMap((y) => [
+  littleEndian(y),
+  littleEndian(y | (1n << 255n)),
+]);
+
+/** 32 bytes little-endian, read as one big-endian number. */
+function littleEndian(y: bigint): bigint {
+  const bytes = Buffer.from(y.toString(16).padStart(64, '0'), 'hex').reverse();
+  return BigInt(`0x${bytes.toString('hex')}`);
+}

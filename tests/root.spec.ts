@@ -1,17 +1,17 @@
-import { Address, beginCell, type Cell, contractAddress, toNano } from '@ton/core';
+import { Address, beginCell, type Cell, toNano } from '@ton/core';
 import type { BlockchainSnapshot } from '@ton/sandbox';
 import '@ton/test-utils';
-import { codeOf } from '../wrappers/contract-code';
 import type { ExitCodeName } from '../wrappers/errors';
 import { OPCODE } from '../wrappers/opcodes';
-import { ProxyContract, type ProxyTerms } from '../wrappers/ProxyContract';
+import { ProxyContract } from '../wrappers/ProxyContract';
 import { IMAGE_ROLE, MODEL_KIND, RootContract } from '../wrappers/RootContract';
-import { expectRefused, withoutLastBit, withTrailingBit } from './refusal';
-import { DELAY, FEE, known, rentOf, STAKE, START, TIMELOCK, World } from './world';
+import { expectRefused, withoutLastBit, withTrailingBit, withTrailingReference } from './refusal';
+import { BOUNCE_FORMATS, FIVE_YEARS, known, rentOf, START, TIMELOCK, World } from './world';
 
 const IMAGE = 0xabcn << 240n;
 const MODEL = 0xdefn;
 const NOTE = 77n;
+const HIGHEST = 2n ** 256n - 1n;
 
 describe('RootContract', () => {
   let world: World;
@@ -109,11 +109,39 @@ describe('RootContract', () => {
       expect((await page((1n << 256n) - 1n)).entries.size).toBe(0);
     });
 
+    test('refuses to remove what was never there, or is there no longer', async () => {
+      await refused(remove(), 'notPresent');
+      await refused(remove(0n), 'notPresent', 'guardian');
+      await refused(remove(HIGHEST), 'notPresent', 'guardian');
+    });
+
+    test('keeps its entries and their dates for years', async () => {
+      await send(add());
+      world.wait(FIVE_YEARS);
+      expect(await get()).toEqual(entry);
+      await refused(add(), 'alreadyPresent');
+      await send(remove(), 'guardian');
+      await send(add());
+      expect((await get())?.activeFrom).toBe(entry.activeFrom + BigInt(FIVE_YEARS));
+    });
+
+    test('is not the other list: what is on this one is not on that (INV-G1)', async () => {
+      const other = list(kind === 'image' ? 'model' : 'image');
+      await send(add());
+      expect(await other.get()).toBeNull();
+      await refused(other.remove(), 'notPresent');
+      await send(other.add());
+      await send(remove());
+      expect(await other.get()).toEqual(other.entry);
+    });
+
     test('refuses malformed messages (INV-R8)', async () => {
-      await refused(withTrailingBit(add()), 'malformed');
-      await refused(withoutLastBit(add()), 'malformed');
-      await refused(withTrailingBit(remove()), 'malformed');
-      await refused(withoutLastBit(remove()), 'malformed');
+      await send(add(1n));
+      for (const misshapen of [withTrailingBit, withTrailingReference, withoutLastBit]) {
+        await refused(misshapen(add()), 'malformed');
+        await refused(misshapen(remove(1n)), 'malformed');
+        await refused(misshapen(remove(1n)), 'malformed', 'guardian');
+      }
     });
   });
 
@@ -135,146 +163,21 @@ describe('RootContract', () => {
     await refused(body(), 'badKind');
   });
 
-  describe('the registry', () => {
-    /** Another proxy of the same owner, with stake and registration in one message. */
-    const register = async (index: number, stake: bigint, change: Partial<ProxyTerms> = {}) => {
-      const contract = ProxyContract.create({ ...world.proxyTerms, index, ...change });
-      world.name(contract.address, `Proxy${index}`);
-      const body = ProxyContract.registerBody({ stake, forward: FEE + toNano('0.1') });
-      const value = stake + FEE + toNano('0.5');
-      const sent = await world.send({ from: world.party('proxyOwner'), to: contract.address, body, value, init: contract.init });
-      return { address: contract.address, sent };
-    };
+  test.each([IMAGE_ROLE.worker, IMAGE_ROLE.proxy, IMAGE_ROLE.worker | IMAGE_ROLE.proxy])(
+    'takes an image with the roles %i',
+    async (roles) => {
+      await send(RootContract.addImageBody({ hash: IMAGE, roles, note: HIGHEST }));
+      expect(await world.root.getImage(IMAGE)).toMatchObject({ roles, note: HIGHEST });
+    },
+  );
 
-    test('takes a proxy by its address, its stake and the fee, and returns the rest to its owner (INV-R3)', async () => {
-      const { address, sent } = await register(1, STAKE);
-      expect(sent.trace).toEqual([
-        'proxyOwner > Proxy1: ownerProxyRegister',
-        'Proxy1 > Root: proxyRootRegister',
-        'Root > proxyOwner: payment',
-      ]);
-      expect(sent.moved.Root).toBe(FEE);
-      expect(await world.root.getListing(address)).toEqual({ stake: STAKE, since: BigInt(START) });
-      const { proxies } = RootContract.parseState(await world.data(root));
-      expect(new Set([...proxies.keys()].map((key) => RootContract.proxyAddress(key).toString()))).toEqual(
-        new Set([world.proxy.address.toString(), address.toString()]),
-      );
-      const pages = await world.root.getListings();
-      expect(pages.entries).toEqual(proxies);
-    });
+  test.each(Object.values(MODEL_KIND))('takes a model of the kind %i', async (kind) => {
+    await send(RootContract.addModelBody({ hash: MODEL, kind, note: 0n }));
+    expect(await world.root.getModel(MODEL)).toMatchObject({ kind, note: 0n });
+  });
 
-    test.each<[string, bigint, Partial<ProxyTerms>, ExitCodeName]>([
-      ['too little stake', STAKE - 1n, {}, 'lowStake'],
-      ['too short a delay', STAKE, { withdrawDelay: DELAY - 1 }, 'shortDelay'],
-    ])('refuses a proxy with %s', async (_what, stake, change, code) => {
-      const { address, sent } = await register(1, stake, change);
-      expect(sent.trace).toContain(`Proxy1 > Root: proxyRootRegister refused (${code})`);
-      expect(sent.moved.Root).toBeUndefined();
-      expect(await world.root.getListing(address)).toBeNull();
-    });
-
-    test('refuses a proxy whose owner lives in another workchain, where nothing could be returned at these prices (INV-R8)', async () => {
-      const elsewhere = await world.chain.treasury('elsewhere', { workchain: -1 });
-      world.name(elsewhere.address, 'elsewhere');
-      const terms = beginCell().storeAddress(elsewhere.address).storeAddress(root).storeUint(DELAY, 32).storeUint(0, 32).endCell();
-      const data = beginCell()
-        .storeUint(0, 256)
-        .storeBit(false)
-        .storeUint(0, 256)
-        .storeUint(0, 2)
-        .storeBit(false)
-        .storeRef(terms)
-        .endCell();
-      const init = { code: codeOf('ProxyContract'), data };
-      const odd = contractAddress(0, init);
-      world.name(odd, 'Odd');
-      const body = ProxyContract.registerBody({ stake: STAKE, forward: FEE + toNano('0.1') });
-      const sent = await world.send({ from: elsewhere, to: odd, body, init, value: STAKE + toNano('3') });
-      expect(sent.trace).toContain('Odd > Root: proxyRootRegister refused (badAddress)');
-      expect(await world.root.getListing(odd)).toBeNull();
-    });
-
-    test('refuses everybody when it has no room at all (INV-G3)', async () => {
-      const params = { ...world.governance.params, maxProxies: 0 };
-      const closed = RootContract.create({ ...world.governance, params });
-      world.name(closed.address, 'ClosedRoot');
-      await world.send({ from: world.party('rootOwner'), to: closed.address, init: closed.init, bounce: false });
-      const { sent } = await register(1, STAKE, { root: closed.address });
-      expect(sent.trace).toContain('Proxy1 > ClosedRoot: proxyRootRegister refused (full)');
-    });
-
-    const registerBody = (owner: Address, change: { stake?: bigint; index?: number } = {}) =>
-      beginCell()
-        .storeUint(OPCODE.root.proxyRootRegister, 32)
-        .storeUint(0, 64)
-        .storeUint(change.stake ?? STAKE, 64)
-        .storeAddress(owner)
-        .storeUint(DELAY, 32)
-        .storeUint(change.index ?? 0, 32)
-        .endCell();
-
-    test('does not take the word of anybody who is not a ProxyContract (INV-R6)', async () => {
-      await refused(registerBody(world.party('stranger').address), 'notAllowed', 'stranger');
-      await refused(registerBody(world.party('proxyOwner').address), 'notAllowed', 'proxyOwner');
-    });
-
-    test('refuses a malformed registration (INV-R8)', async () => {
-      await refused(withTrailingBit(registerBody(world.party('stranger').address)), 'malformed', 'stranger');
-      await refused(withoutLastBit(registerBody(world.party('stranger').address)), 'malformed', 'stranger');
-    });
-
-    test('replaces the smallest stake by a larger one when it is full, and by no other (INV-G4)', async () => {
-      const second = await register(1, STAKE + toNano('10'));
-      const equal = await register(2, STAKE);
-      expect(equal.sent.trace).toContain('Proxy2 > Root: proxyRootRegister refused (full)');
-      const larger = await register(3, STAKE + 1n);
-      expect(larger.sent.trace).toContain('Root > proxyOwner: payment');
-      expect(await world.root.getListing(world.proxy.address)).toBeNull();
-      expect(await world.root.getListing(second.address)).not.toBeNull();
-      expect(await world.root.getListing(larger.address)).toEqual({ stake: STAKE + 1n, since: BigInt(START) });
-    });
-
-    test('lets an evicted proxy come back with more stake, and keeps the date of who stays', async () => {
-      await register(1, STAKE + toNano('10'));
-      await register(2, STAKE + toNano('20'));
-      expect(await world.root.getListing(world.proxy.address)).toBeNull();
-      world.wait(60);
-      const raise = ProxyContract.registerBody({ stake: STAKE + toNano('10') + 1n, forward: FEE + toNano('0.1') });
-      await world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body: raise, value: toNano('20') });
-      expect(await world.root.getListing(world.proxy.address)).toEqual({
-        stake: STAKE + toNano('10') + 1n,
-        since: BigInt(START + 60),
-      });
-      world.wait(60);
-      await world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body: raise, value: toNano('20') });
-      expect((await world.root.getListing(world.proxy.address))?.since).toBe(BigInt(START + 60));
-      expect(RootContract.parseState(await world.data(root)).proxies.size).toBe(2);
-    });
-
-    test('has room again when a proxy leaves', async () => {
-      await register(1, STAKE + toNano('10'));
-      await world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body: ProxyContract.leaveBody() });
-      const { address } = await register(2, STAKE);
-      expect(await world.root.getListing(address)).not.toBeNull();
-    });
-
-    test('lets nobody take another proxy off (INV-R6)', async () => {
-      const body = beginCell()
-        .storeUint(OPCODE.root.proxyRootLeave, 32)
-        .storeUint(0, 64)
-        .storeAddress(world.party('stranger').address)
-        .endCell();
-      await refused(body, 'notPresent', 'stranger');
-      await refused(body, 'notPresent', 'rootOwner');
-    });
-
-    test('refuses to leave from another workchain under the hash of a listed proxy (INV-R6)', async () => {
-      const twin = new Address(-1, world.proxy.address.hash);
-      world.name(twin, 'Twin');
-      const body = beginCell().storeUint(OPCODE.root.proxyRootLeave, 32).storeUint(0, 64).storeAddress(twin).endCell();
-      expect(await world.receive(twin, root, body, toNano('1'))).toContain('Twin > Root: proxyRootLeave refused (badAddress)');
-      expect(await world.root.getListing(world.proxy.address)).not.toBeNull();
-    });
+  test.each([4, 5, 7, 128, 255])('refuses an image with the roles %i', async (roles) => {
+    await refused(RootContract.addImageBody({ hash: IMAGE, roles, note: NOTE }), 'badKind');
   });
 
   describe('fees', () => {
@@ -293,6 +196,8 @@ describe('RootContract', () => {
 
     test('are not paid for a malformed message (INV-R8)', async () => {
       await refused(withTrailingBit(RootContract.collectFeesBody()), 'malformed');
+      await refused(withTrailingReference(RootContract.collectFeesBody()), 'malformed');
+      await refused(beginCell().storeUint(OPCODE.root.ownerRootCollectFees, 32).storeUint(0, 63).endCell(), 'malformed');
     });
   });
 
@@ -311,7 +216,11 @@ describe('RootContract', () => {
 
   test.each<[string, Cell, string, ExitCodeName]>([
     ['an unknown tag from the owner', beginCell().storeUint(0xc0c001ff, 32).storeUint(0, 64).endCell(), 'rootOwner', 'unknownMessage'],
+    ['an unknown tag from the guardian', beginCell().storeUint(0xc0c001ff, 32).storeUint(0, 64).endCell(), 'guardian', 'notAllowed'],
     ['an unknown tag from a stranger', beginCell().storeUint(0xc0c001ff, 32).storeUint(0, 64).endCell(), 'stranger', 'notAllowed'],
+    ['a tag of a ProxyContract', ProxyContract.leaveBody(), 'rootOwner', 'unknownMessage'],
+    ['a tag alone', beginCell().storeUint(OPCODE.root.guardianRootRemoveImage, 32).endCell(), 'guardian', 'malformed'],
+    ['a tag and half a query id', beginCell().storeUint(OPCODE.root.anyRootApply, 32).storeUint(0, 32).endCell(), 'stranger', 'malformed'],
     ['31 bits', beginCell().storeUint(0, 31).endCell(), 'stranger', 'malformed'],
   ])('%s is refused, and the coins come back (INV-R8)', async (_what, body, name, code) => {
     await refused(body, code, name);
@@ -324,5 +233,31 @@ describe('RootContract', () => {
     const sent = await world.send({ from: world.party('stranger'), to: root, body });
     expect(sent.trace).toEqual(['stranger > Root: payment']);
     expect(known(sent.moved.Root)).toBeGreaterThan(toNano('0.999'));
+  });
+
+  test.each(BOUNCE_FORMATS)('a bounce (%s of the body) is kept for rent, whatever it says (INV-R8)', async (format) => {
+    await send(RootContract.addImageBody({ hash: IMAGE, roles: 1, note: NOTE }));
+    const bodies = [
+      RootContract.removeImageBody({ hash: IMAGE }),
+      RootContract.addModelBody({ hash: MODEL, kind: 0, note: NOTE }),
+      RootContract.collectFeesBody(),
+      beginCell().endCell(),
+    ];
+    for (const body of bodies) {
+      const before = { data: await world.data(root), balance: await world.balance(root) };
+      expect(await world.bounceInto(root, body, toNano('1'), format)).toEqual(['Root > Root: bounce']);
+      expect(await world.data(root)).toEqualCell(before.data);
+      expect(await world.balance(root)).toBeGreaterThan(before.balance + toNano('0.99'));
+    }
+  });
+
+  test('an account that has its hash in the masterchain is not the owner (INV-R6)', async () => {
+    const twin = { hash: IMAGE, roles: 1, note: NOTE };
+    for (const name of ['rootOwner', 'guardian']) {
+      const address = new Address(-1, world.party(name).address.hash);
+      world.name(address, 'Twin');
+      const trace = await world.receive(address, root, RootContract.addImageBody(twin), toNano('1'));
+      expect(trace).toEqual(['Twin > Root: ownerRootAddImage refused (notAllowed)', 'Root > Twin: bounce']);
+    }
   });
 });

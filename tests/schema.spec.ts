@@ -1,5 +1,6 @@
 import compiled from '../wrappers/code.json';
 import { codeHashOf, codeOf } from '../wrappers/contract-code';
+import { GAS } from '../wrappers/minimum-value';
 import { OPCODE, opcodeName } from '../wrappers/opcodes';
 import { STATEMENT_TAG } from '../wrappers/statements';
 import { constantsOf, sourceOf, withoutPrefix } from './sources';
@@ -31,8 +32,10 @@ describe('the schema', () => {
 
   test('gives every statement the tag that contracts and wrappers use', () => {
     for (const [name, tag] of Object.entries(STATEMENT_TAG)) expect([name, schema.get(name)]).toEqual([name, tag]);
-    expect(inTact.get('TagVoucher')).toBe(STATEMENT_TAG.voucher);
-    expect(inTact.get('TagWorkerVoucher')).toBe(STATEMENT_TAG.workerVoucher);
+    const rebuilt = [...sourceOf('statements.tact').matchAll(/tag(\w+)\(\): Builder \{ NEWC x\{([0-9a-f]{8})\} /g)];
+    const ofContracts = rebuilt.map(([, name = '', tag = '']) => [withoutPrefix(name, ''), Number.parseInt(tag, 16)]);
+    const { challenge: _, request: __, ...onChain } = STATEMENT_TAG;
+    expect(Object.fromEntries(ofContracts)).toEqual(onChain);
   });
 
   test('has no tag twice, and none that nobody uses', () => {
@@ -47,6 +50,11 @@ describe('the schema', () => {
     expect(opcodeName(OPCODE.client.operatorClientCharge)).toBe('operatorClientCharge');
     expect(opcodeName(0x12345678)).toBeUndefined();
   });
+});
+
+test('the gas of every message is the same in contracts/gas.tact and in wrappers/minimum-value.ts', () => {
+  const inTact = [...constantsOf('gas.tact')].filter(([name]) => name.startsWith('Gas'));
+  expect(Object.fromEntries(inTact.map(([name, gas]) => [withoutPrefix(name, 'Gas'), BigInt(gas)]))).toEqual(GAS);
 });
 
 describe('the compiled code', () => {

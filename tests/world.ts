@@ -45,7 +45,11 @@ export function publicKeyOf(pair: KeyPair): bigint {
 }
 
 export const SESSION = keyOf('session');
+/** What the client's owner rotates the session key to. */
+export const NEXT_SESSION = keyOf('next session');
 export const PAYER = keyOf('payer');
+/** The receipt key of the guest that answers. */
+export const RECEIPT = keyOf('receipt');
 export const STRANGER_KEY = keyOf('stranger');
 
 export type Party = SandboxContract<TreasuryContract>;
@@ -200,20 +204,25 @@ export class World {
     return { trace: transactions.slice(1).map((transaction) => this.describe(transaction)), transactions, moved, fees };
   }
 
-  /** A message of this contract with `body` comes back to it. */
-  async bounceInto(address: Address, body: Cell, value: bigint): Promise<Trace> {
-    const bounced = beginCell().storeUint(0xffffffff, 32).storeSlice(body.beginParse()).endCell();
-    return this.deliver(internal({ from: this.root.address, to: address, value, bounced: true, body: bounced }));
+  /** A message of this contract with `body` comes back to it, in one of the chain's two formats. */
+  async bounceInto(address: Address, body: Cell, value: bigint, format: BounceFormat = 'start'): Promise<Trace> {
+    const message = internal({ from: this.root.address, to: address, value, bounced: true, body: BOUNCE_BODY[format](body) });
+    return (await this.deliver(message)).trace;
   }
 
   /** A message from an address that is not a party's: only the chain itself could make it. */
   async receive(from: Address, to: Address, body: Cell, value: bigint): Promise<Trace> {
+    return (await this.arrive(from, to, body, value)).trace;
+  }
+
+  /** The same, with its transactions: the first is the receiver's. */
+  async arrive(from: Address, to: Address, body: Cell, value: bigint): Promise<Pick<Sent, 'trace' | 'transactions'>> {
     return this.deliver(internal({ from, to, value, bounce: true, body }));
   }
 
-  private async deliver(message: Message): Promise<Trace> {
+  private async deliver(message: Message): Promise<Pick<Sent, 'trace' | 'transactions'>> {
     const { transactions } = await this.chain.sendMessage(message);
-    return transactions.map((transaction) => this.describe(transaction));
+    return { trace: transactions.map((transaction) => this.describe(transaction)), transactions };
   }
 
   private async balances(): Promise<Map<string, bigint>> {
@@ -230,6 +239,23 @@ export class World {
     return `${from} > ${to}: ${what(message)}${refusal(transaction)}`;
   }
 }
+
+/** What comes back of a message that bounces: the first 256 bits of its body, or all of it and why it failed. */
+export type BounceFormat = 'start' | 'whole';
+export const BOUNCE_FORMATS: readonly BounceFormat[] = ['start', 'whole'];
+
+/** Source: block.tlb, NewBounceBody for the second: a refused message of 1 TON, failed in the compute phase with exit code 9. */
+const BOUNCE_BODY: Readonly<Record<BounceFormat, (body: Cell) => Cell>> = {
+  start: (body) => {
+    const slice = body.beginParse();
+    const start = slice.loadBits(Math.min(256, slice.remainingBits));
+    return beginCell().storeUint(0xffffffff, 32).storeBits(start).endCell();
+  },
+  whole: (body) => {
+    const info = beginCell().storeCoins(toNano('1')).storeBit(false).storeUint(1, 64).storeUint(START, 32).endCell();
+    return beginCell().storeUint(0xfffffffe, 32).storeRef(body).storeRef(info).storeUint(0, 8).storeInt(9, 32).storeBit(false).endCell();
+  },
+};
 
 /** A voucher of the client, signed. */
 export function signedVoucher(voucher: Voucher, key: KeyPair = SESSION): { readonly voucher: Voucher; readonly signature: Uint8Array } {

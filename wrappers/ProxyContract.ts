@@ -1,10 +1,11 @@
 import {
   type Address,
   beginCell,
-  Cell,
+  type Cell,
   type Contract,
   type ContractProvider,
   contractAddress,
+  Dictionary,
   type Sender,
   type Slice,
   type StateInit,
@@ -12,6 +13,7 @@ import {
 } from '@ton/core';
 import { basechain, loadBasechain } from './addresses';
 import { codeOf } from './contract-code';
+import { type BodyOptions, beginMessage, type SendOptions } from './message';
 import { OPCODE } from './opcodes';
 import { aboveReserve } from './withdrawal';
 
@@ -52,13 +54,24 @@ export interface ProxyState {
   readonly payerKey: bigint;
   /** The operator's wallet; null until the owner sets it. */
   readonly operator: Address | null;
+  /** Periods of receipts anchored so far. */
+  readonly anchors: bigint;
+  /** The Merkle mountain range over their roots: by height h, the root of a perfect tree of 2^h periods (anchors.ts). */
+  readonly peaks: ReadonlyMap<number, bigint>;
   readonly endpoint: Endpoint | null;
   readonly terms: ProxyTerms;
 }
 
-/** A proxy's stake and income, and the source of its workers' channels. */
+interface Configuration {
+  readonly operator: Address;
+  /** Ed25519 key of worker vouchers. */
+  readonly payerKey: bigint;
+  readonly endpoint: Endpoint;
+}
+
+/** A proxy's stake and income, the record of its receipts, and the source of its workers' channels. */
 export class ProxyContract implements Contract {
-  /** What comes with each message by default, in nanoTON: well above the minimum; what is left returns to the sender. */
+  /** What comes with each message by default, in nanoTON: at least twice the minimum, so that what is left returns to the sender. */
   static readonly VALUE = {
     configure: toNano('0.05'),
     fund: toNano('0.05'),
@@ -68,6 +81,7 @@ export class ProxyContract implements Contract {
     requestWithdrawal: toNano('0.02'),
     completeWithdrawal: toNano('0.02'),
     order: toNano('0.05'),
+    anchor: toNano('0.05'),
   } as const;
 
   /** NanoTON that stay in the contract for rent until a whole exit. */
@@ -106,6 +120,8 @@ export class ProxyContract implements Contract {
     const isListed = slice.loadBit();
     const payerKey = slice.loadUintBig(256);
     const operator = loadOperator(slice);
+    const anchors = slice.loadUintBig(64);
+    const peaks = new Map([...slice.loadDict(PEAK_HEIGHT, PEAK)].sort(([a], [b]) => a - b));
     const endpoint = slice.loadMaybeRef();
     const terms = parseTerms(slice.loadRef());
     slice.endParse();
@@ -115,21 +131,16 @@ export class ProxyContract implements Contract {
       isListed,
       payerKey,
       operator,
+      anchors,
+      peaks,
       endpoint: endpoint === null ? null : parseEndpoint(endpoint),
       terms,
     };
   }
 
   /** Sets the operator, the payer key and the endpoint, all three. */
-  static configureBody(message: {
-    readonly operator: Address;
-    readonly payerKey: bigint;
-    readonly endpoint: Endpoint;
-    readonly queryId?: bigint;
-  }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.ownerProxyConfigure, 32)
-      .storeUint(message.queryId ?? 0n, 64)
+  static configureBody(message: Configuration & BodyOptions): Cell {
+    return beginMessage(OPCODE.proxy.ownerProxyConfigure, message)
       .storeAddress(message.operator)
       .storeUint(message.payerKey, 256)
       .storeRef(packEndpoint(message.endpoint))
@@ -137,57 +148,39 @@ export class ProxyContract implements Contract {
   }
 
   /** Raises the stake to `stake`, out of what the contract holds and of what comes with the message; `forward` goes to the root. */
-  static registerBody(message: { readonly stake: bigint; readonly forward: bigint; readonly queryId?: bigint }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.ownerProxyRegister, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .storeUint(message.stake, 64)
-      .storeUint(message.forward, 64)
-      .endCell();
+  static registerBody(message: { readonly stake: bigint; readonly forward: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.proxy.ownerProxyRegister, message).storeUint(message.stake, 64).storeUint(message.forward, 64).endCell();
   }
 
-  static leaveBody(message: { readonly queryId?: bigint } = {}): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.ownerProxyLeave, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .endCell();
+  static leaveBody(message: BodyOptions = {}): Cell {
+    return beginMessage(OPCODE.proxy.ownerProxyLeave, message).endCell();
   }
 
   /** Deploys the worker's channel if need be, and pays `amount` into it out of free income. */
-  static fundBody(message: { readonly workerOwner: Address; readonly amount: bigint; readonly queryId?: bigint }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.operatorProxyFund, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .storeAddress(message.workerOwner)
-      .storeUint(message.amount, 64)
-      .endCell();
+  static fundBody(message: { readonly workerOwner: Address; readonly amount: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.proxy.operatorProxyFund, message).storeAddress(message.workerOwner).storeUint(message.amount, 64).endCell();
   }
 
   /** Replaces an earlier announcement and starts the delay anew; both 0n cancel, EVERYTHING for all of it. */
-  static requestWithdrawalBody(message: { readonly income: bigint; readonly stake: bigint; readonly queryId?: bigint }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.ownerProxyRequestWithdrawal, 32)
-      .storeUint(message.queryId ?? 0n, 64)
+  static requestWithdrawalBody(message: { readonly income: bigint; readonly stake: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.proxy.ownerProxyRequestWithdrawal, message)
       .storeUint(message.income, 64)
       .storeUint(message.stake, 64)
       .endCell();
   }
 
-  static completeWithdrawalBody(message: { readonly queryId?: bigint } = {}): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.ownerProxyCompleteWithdrawal, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .endCell();
+  static completeWithdrawalBody(message: BodyOptions = {}): Cell {
+    return beginMessage(OPCODE.proxy.ownerProxyCompleteWithdrawal, message).endCell();
   }
 
   /** Lets the proxy send `order`, a message for a ClientContract or a WorkerContract, with the coins that came with it. */
-  static orderBody(message: { readonly to: Address; readonly order: Cell; readonly queryId?: bigint }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.proxy.ownerProxyOrder, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .storeAddress(message.to)
-      .storeRef(message.order)
-      .endCell();
+  static orderBody(message: { readonly to: Address; readonly order: Cell } & BodyOptions): Cell {
+    return beginMessage(OPCODE.proxy.ownerProxyOrder, message).storeAddress(message.to).storeRef(message.order).endCell();
+  }
+
+  /** Records `root`, the Merkle root of a period's receipts (anchors.ts). */
+  static anchorBody(message: { readonly root: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.proxy.operatorProxyAnchor, message).storeUint(message.root, 256).endCell();
   }
 
   /** From anyone: all of `value` becomes free income. */
@@ -196,17 +189,7 @@ export class ProxyContract implements Contract {
   }
 
   /** From the owner. */
-  async sendConfigure(
-    provider: ContractProvider,
-    via: Sender,
-    message: {
-      readonly operator: Address;
-      readonly payerKey: bigint;
-      readonly endpoint: Endpoint;
-      readonly value?: bigint;
-      readonly queryId?: bigint;
-    },
-  ): Promise<void> {
+  async sendConfigure(provider: ContractProvider, via: Sender, message: Configuration & SendOptions): Promise<void> {
     await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.configure, body: ProxyContract.configureBody(message) });
   }
 
@@ -217,17 +200,13 @@ export class ProxyContract implements Contract {
   async sendRegister(
     provider: ContractProvider,
     via: Sender,
-    message: { readonly stake: bigint; readonly forward: bigint; readonly value: bigint; readonly queryId?: bigint },
+    message: { readonly stake: bigint; readonly forward: bigint; readonly value: bigint } & BodyOptions,
   ): Promise<void> {
     await provider.internal(via, { value: message.value, body: ProxyContract.registerBody(message) });
   }
 
   /** From the owner: leaves the registry. */
-  async sendLeave(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly value?: bigint; readonly queryId?: bigint } = {},
-  ): Promise<void> {
+  async sendLeave(provider: ContractProvider, via: Sender, message: SendOptions = {}): Promise<void> {
     await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.leave, body: ProxyContract.leaveBody(message) });
   }
 
@@ -235,7 +214,7 @@ export class ProxyContract implements Contract {
   async sendFund(
     provider: ContractProvider,
     via: Sender,
-    message: { readonly workerOwner: Address; readonly amount: bigint; readonly value?: bigint; readonly queryId?: bigint },
+    message: { readonly workerOwner: Address; readonly amount: bigint } & SendOptions,
   ): Promise<void> {
     await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.fund, body: ProxyContract.fundBody(message) });
   }
@@ -244,18 +223,14 @@ export class ProxyContract implements Contract {
   async sendRequestWithdrawal(
     provider: ContractProvider,
     via: Sender,
-    message: { readonly income: bigint; readonly stake: bigint; readonly value?: bigint; readonly queryId?: bigint },
+    message: { readonly income: bigint; readonly stake: bigint } & SendOptions,
   ): Promise<void> {
     const body = ProxyContract.requestWithdrawalBody(message);
     await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.requestWithdrawal, body });
   }
 
   /** From the owner, once the delay has passed and before as much time again has. */
-  async sendCompleteWithdrawal(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly value?: bigint; readonly queryId?: bigint } = {},
-  ): Promise<void> {
+  async sendCompleteWithdrawal(provider: ContractProvider, via: Sender, message: SendOptions = {}): Promise<void> {
     const body = ProxyContract.completeWithdrawalBody(message);
     await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.completeWithdrawal, body });
   }
@@ -264,34 +239,22 @@ export class ProxyContract implements Contract {
   async sendOrder(
     provider: ContractProvider,
     via: Sender,
-    message: { readonly to: Address; readonly order: Cell; readonly value?: bigint; readonly queryId?: bigint },
+    message: { readonly to: Address; readonly order: Cell } & SendOptions,
   ): Promise<void> {
     await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.order, body: ProxyContract.orderBody(message) });
+  }
+
+  /** From the operator. */
+  async sendAnchor(provider: ContractProvider, via: Sender, message: { readonly root: bigint } & SendOptions): Promise<void> {
+    await provider.internal(via, { value: message.value ?? ProxyContract.VALUE.anchor, body: ProxyContract.anchorBody(message) });
   }
 
   /** The state by get-method, with what the operator can fund workers from. */
   async getState(provider: ContractProvider): Promise<ProxyState & { readonly freeIncome: bigint }> {
     const { stack } = await provider.get('get_state', []);
-    const stake = stack.readBigNumber();
-    const income = stack.readBigNumber();
-    const withdrawStake = stack.readBigNumber();
-    const readyAt = stack.readBigNumber();
-    const isListed = stack.readBoolean();
-    const payerKey = stack.readBigNumber();
-    const operator = loadOperator(stack.readCell().beginParse());
-    const endpoint = stack.readCell();
-    const terms = parseTerms(stack.readCell());
-    const freeIncome = stack.readBigNumber();
-    return {
-      stake,
-      withdrawal: toWithdrawal(income, withdrawStake, readyAt),
-      isListed,
-      payerKey,
-      operator,
-      endpoint: endpoint.equals(Cell.EMPTY) ? null : parseEndpoint(endpoint),
-      terms,
-      freeIncome,
-    };
+    const { balance } = await provider.getState();
+    const state = ProxyContract.parseState(stack.readCell());
+    return { ...state, freeIncome: ProxyContract.freeIncome(balance, state.stake) };
   }
 
   /** The address of this proxy's channel to a worker, under its present payer key. */
@@ -300,7 +263,23 @@ export class ProxyContract implements Contract {
     const { stack } = await provider.get('get_worker_address', [{ type: 'slice', cell: owner }]);
     return stack.readAddress();
   }
+
+  /** Whether the receipt with this hash is in an anchored period: `proof` leads from it to the peak of this height (anchors.ts). */
+  async getIsAnchored(
+    provider: ContractProvider,
+    question: { readonly receipt: bigint; readonly height: number; readonly proof: Cell },
+  ): Promise<boolean> {
+    const { stack } = await provider.get('get_is_anchored', [
+      { type: 'int', value: question.receipt },
+      { type: 'int', value: BigInt(question.height) },
+      { type: 'cell', cell: question.proof },
+    ]);
+    return stack.readBoolean();
+  }
 }
+
+const PEAK_HEIGHT = Dictionary.Keys.Uint(6);
+const PEAK = Dictionary.Values.BigUint(256);
 
 function initialData(terms: ProxyTerms): Cell {
   return beginCell()
@@ -311,6 +290,8 @@ function initialData(terms: ProxyTerms): Cell {
     .storeBit(false)
     .storeUint(0, 256)
     .storeAddress(null)
+    .storeUint(0, 64)
+    .storeDict(Dictionary.empty(PEAK_HEIGHT, PEAK))
     .storeMaybeRef(null)
     .storeRef(packTerms(terms))
     .endCell();

@@ -5,78 +5,59 @@ import {
   type Contract,
   type ContractProvider,
   contractAddress,
-  Dictionary,
   type DictionaryValue,
   type Sender,
   type StateInit,
   toNano,
 } from '@ton/core';
-import { basechain, fromHash, loadBasechain } from './addresses';
+import { fromHash } from './addresses';
 import { codeOf } from './contract-code';
+import { type BodyOptions, beginMessage, type SendOptions } from './message';
 import { OPCODE } from './opcodes';
+import { CHANGE_KIND, type Change, type ChangeKind, packChange } from './root-change';
+import {
+  type Governance,
+  type GovernanceState,
+  HASH_KEY,
+  IMAGE_VALUE,
+  type ImageEntry,
+  initialRootData,
+  LISTING_VALUE,
+  type ListingEntry,
+  MODEL_VALUE,
+  type ModelEntry,
+  type ModelKind,
+  parseGovernance,
+  parseRootState,
+  type RootState,
+  toMap,
+  toModelKind,
+} from './root-state';
 
-/** What the root asks of proxies, in nanoTON and seconds, and how long its lists may grow. */
-export interface RootParams {
-  readonly minProxyStake: bigint;
-  readonly registrationFee: bigint;
-  readonly minProxyDelay: number;
-  readonly maxImages: number;
-  readonly maxModels: number;
-  readonly maxProxies: number;
-}
+export { CHANGE_KIND, type Change, type ChangeKind, type RootParams, type ScheduledChange } from './root-change';
+export {
+  type Governance,
+  type GovernanceState,
+  IMAGE_ROLE,
+  type ImageEntry,
+  type ListingEntry,
+  MODEL_KIND,
+  type ModelEntry,
+  type ModelKind,
+  type RootState,
+} from './root-state';
 
-/** Who governs, and by which rules. */
-export interface Governance {
-  readonly owner: Address;
-  /** May remove what the owner adds. */
-  readonly guardian: Address;
-  /** int32; two networks never share an address, since every address derives from it. */
-  readonly networkId: number;
-  /** Seconds between an addition and its effect. */
-  readonly timelock: number;
-  readonly params: RootParams;
-}
-
-/** What an image may do: bits of `roles`. */
-export const IMAGE_ROLE = { worker: 1, proxy: 2 } as const;
-
-/** How a model is proven: files hashed at start, dm-verity, or not at all. */
-export const MODEL_KIND = { files: 0, verity: 1, unproven: 2 } as const;
-export type ModelKind = (typeof MODEL_KIND)[keyof typeof MODEL_KIND];
-
-/** A guest image on the allowlist. */
-export interface ImageEntry {
+interface ImageAddition {
+  readonly hash: bigint;
   /** Bits of IMAGE_ROLE. */
   readonly roles: number;
-  /** Unix seconds: the entry counts from then on. */
-  readonly activeFrom: bigint;
-  /** Hash of a text that says what this is. */
   readonly note: bigint;
 }
 
-/** A model on the allowlist. */
-export interface ModelEntry {
+interface ModelAddition {
+  readonly hash: bigint;
   readonly kind: ModelKind;
-  /** Unix seconds: the entry counts from then on. */
-  readonly activeFrom: bigint;
-  /** Hash of a text that says what this is. */
   readonly note: bigint;
-}
-
-/** A proxy in the registry. */
-export interface ListingEntry {
-  /** NanoTON that it holds as stake. */
-  readonly stake: bigint;
-  /** Unix seconds of its first registration. */
-  readonly since: bigint;
-}
-
-/** The account data of a RootContract. Maps are keyed by hash; a proxy's key is the hash of its address. */
-export interface RootState {
-  readonly images: ReadonlyMap<bigint, ImageEntry>;
-  readonly models: ReadonlyMap<bigint, ModelEntry>;
-  readonly proxies: ReadonlyMap<bigint, ListingEntry>;
-  readonly governance: Governance;
 }
 
 /** A part of a list, in rising order of key. */
@@ -94,13 +75,16 @@ export const PAGE_SIZE = 64;
 
 /** The allowlist, the registry and the governance of one network. */
 export class RootContract implements Contract {
-  /** What comes with each message by default, in nanoTON: well above the minimum; what is left returns to the sender. */
+  /** What comes with each message by default, in nanoTON: at least twice the minimum, so that what is left returns to the sender. */
   static readonly VALUE = {
     addImage: toNano('0.05'),
     addModel: toNano('0.05'),
     removeImage: toNano('0.05'),
     removeModel: toNano('0.05'),
     collectFees: toNano('0.05'),
+    schedule: toNano('0.05'),
+    cancel: toNano('0.05'),
+    apply: toNano('0.05'),
   } as const;
 
   /** NanoTON that stay in the contract for rent. */
@@ -113,7 +97,7 @@ export class RootContract implements Contract {
 
   /** The root of a network; its address follows from its governance. @throws RangeError for an address of another workchain */
   static create(governance: Governance): RootContract {
-    const init = { code: codeOf('RootContract'), data: initialData(governance) };
+    const init = { code: codeOf('RootContract'), data: initialRootData(governance) };
     return new RootContract(contractAddress(0, init), init);
   }
 
@@ -123,49 +107,40 @@ export class RootContract implements Contract {
 
   /** Account data of a RootContract. @throws when the cell has another form */
   static parseState(data: Cell): RootState {
-    const slice = data.beginParse();
-    const counts = [slice.loadUint(16), slice.loadUint(16), slice.loadUint(16)];
-    const allowlist = slice.loadRef().beginParse();
-    const registry = slice.loadRef().beginParse();
-    const governance = parseGovernance(slice.loadRef());
-    slice.endParse();
-    const images = toMap(allowlist.loadDict(HASH_KEY, IMAGE_VALUE));
-    const models = toMap(allowlist.loadDict(HASH_KEY, MODEL_VALUE));
-    allowlist.endParse();
-    const proxies = toMap(registry.loadDict(HASH_KEY, LISTING_VALUE));
-    registry.loadMaybeRef();
-    registry.endParse();
-    const sizes = [images.size, models.size, proxies.size];
-    if (sizes.some((size, i) => size !== counts[i])) throw new RangeError(`lists of ${sizes} entries, counted as ${counts}`);
-    return { images, models, proxies, governance };
+    return parseRootState(data);
   }
 
-  static addImageBody(message: { readonly hash: bigint; readonly roles: number; readonly note: bigint; readonly queryId?: bigint }): Cell {
+  static addImageBody(message: ImageAddition & BodyOptions): Cell {
     return addBody(OPCODE.root.ownerRootAddImage, message, message.roles);
   }
 
-  static addModelBody(message: {
-    readonly hash: bigint;
-    readonly kind: ModelKind;
-    readonly note: bigint;
-    readonly queryId?: bigint;
-  }): Cell {
+  static addModelBody(message: ModelAddition & BodyOptions): Cell {
     return addBody(OPCODE.root.ownerRootAddModel, message, message.kind);
   }
 
-  static removeImageBody(message: { readonly hash: bigint; readonly queryId?: bigint }): Cell {
-    return removeBody(OPCODE.root.guardianRootRemoveImage, message);
+  static removeImageBody(message: { readonly hash: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.root.guardianRootRemoveImage, message).storeUint(message.hash, 256).endCell();
   }
 
-  static removeModelBody(message: { readonly hash: bigint; readonly queryId?: bigint }): Cell {
-    return removeBody(OPCODE.root.guardianRootRemoveModel, message);
+  static removeModelBody(message: { readonly hash: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.root.guardianRootRemoveModel, message).storeUint(message.hash, 256).endCell();
   }
 
-  static collectFeesBody(message: { readonly queryId?: bigint } = {}): Cell {
-    return beginCell()
-      .storeUint(OPCODE.root.ownerRootCollectFees, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .endCell();
+  static collectFeesBody(message: BodyOptions = {}): Cell {
+    return beginMessage(OPCODE.root.ownerRootCollectFees, message).endCell();
+  }
+
+  /** Replaces a scheduled change of the same kind. */
+  static scheduleBody(message: { readonly change: Change } & BodyOptions): Cell {
+    return beginMessage(OPCODE.root.ownerRootSchedule, message).storeRef(packChange(message.change)).endCell();
+  }
+
+  static cancelBody(message: { readonly kind: ChangeKind } & BodyOptions): Cell {
+    return beginMessage(OPCODE.root.guardianRootCancel, message).storeUint(CHANGE_KIND[message.kind], 8).endCell();
+  }
+
+  static applyBody(message: { readonly kind: ChangeKind } & BodyOptions): Cell {
+    return beginMessage(OPCODE.root.anyRootApply, message).storeUint(CHANGE_KIND[message.kind], 8).endCell();
   }
 
   /** From anyone: coins for rent. The first one deploys the contract. */
@@ -174,60 +149,43 @@ export class RootContract implements Contract {
   }
 
   /** From the owner: counts from now + timelock. */
-  async sendAddImage(
-    provider: ContractProvider,
-    via: Sender,
-    message: {
-      readonly hash: bigint;
-      readonly roles: number;
-      readonly note: bigint;
-      readonly value?: bigint;
-      readonly queryId?: bigint;
-    },
-  ): Promise<void> {
+  async sendAddImage(provider: ContractProvider, via: Sender, message: ImageAddition & SendOptions): Promise<void> {
     await provider.internal(via, { value: message.value ?? RootContract.VALUE.addImage, body: RootContract.addImageBody(message) });
   }
 
   /** From the owner: counts from now + timelock. */
-  async sendAddModel(
-    provider: ContractProvider,
-    via: Sender,
-    message: {
-      readonly hash: bigint;
-      readonly kind: ModelKind;
-      readonly note: bigint;
-      readonly value?: bigint;
-      readonly queryId?: bigint;
-    },
-  ): Promise<void> {
+  async sendAddModel(provider: ContractProvider, via: Sender, message: ModelAddition & SendOptions): Promise<void> {
     await provider.internal(via, { value: message.value ?? RootContract.VALUE.addModel, body: RootContract.addModelBody(message) });
   }
 
   /** From the owner or the guardian: at once. */
-  async sendRemoveImage(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly hash: bigint; readonly value?: bigint; readonly queryId?: bigint },
-  ): Promise<void> {
+  async sendRemoveImage(provider: ContractProvider, via: Sender, message: { readonly hash: bigint } & SendOptions): Promise<void> {
     await provider.internal(via, { value: message.value ?? RootContract.VALUE.removeImage, body: RootContract.removeImageBody(message) });
   }
 
   /** From the owner or the guardian: at once. */
-  async sendRemoveModel(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly hash: bigint; readonly value?: bigint; readonly queryId?: bigint },
-  ): Promise<void> {
+  async sendRemoveModel(provider: ContractProvider, via: Sender, message: { readonly hash: bigint } & SendOptions): Promise<void> {
     await provider.internal(via, { value: message.value ?? RootContract.VALUE.removeModel, body: RootContract.removeModelBody(message) });
   }
 
   /** From the owner: everything above the reserve. */
-  async sendCollectFees(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly value?: bigint; readonly queryId?: bigint } = {},
-  ): Promise<void> {
+  async sendCollectFees(provider: ContractProvider, via: Sender, message: SendOptions = {}): Promise<void> {
     await provider.internal(via, { value: message.value ?? RootContract.VALUE.collectFees, body: RootContract.collectFeesBody(message) });
+  }
+
+  /** From the owner: can be applied from now + timelock (a change of the guardian: twice that) for one timelock more. */
+  async sendSchedule(provider: ContractProvider, via: Sender, message: { readonly change: Change } & SendOptions): Promise<void> {
+    await provider.internal(via, { value: message.value ?? RootContract.VALUE.schedule, body: RootContract.scheduleBody(message) });
+  }
+
+  /** From the owner or the guardian; a change of the guardian from the owner alone. */
+  async sendCancel(provider: ContractProvider, via: Sender, message: { readonly kind: ChangeKind } & SendOptions): Promise<void> {
+    await provider.internal(via, { value: message.value ?? RootContract.VALUE.cancel, body: RootContract.cancelBody(message) });
+  }
+
+  /** From anyone; a change of the owner from the new owner alone. */
+  async sendApply(provider: ContractProvider, via: Sender, message: { readonly kind: ChangeKind } & SendOptions): Promise<void> {
+    await provider.internal(via, { value: message.value ?? RootContract.VALUE.apply, body: RootContract.applyBody(message) });
   }
 
   /** The entry of an image; null when it is not on the list. Whether it is active depends on the time of the chain. */
@@ -268,9 +226,15 @@ export class RootContract implements Contract {
     return readPage(provider, 'get_listings', after, limit, LISTING_VALUE);
   }
 
-  async getGovernance(provider: ContractProvider): Promise<Governance> {
+  async getGovernance(provider: ContractProvider): Promise<GovernanceState> {
     const { stack } = await provider.get('get_governance', []);
     return parseGovernance(stack.readCell());
+  }
+
+  /** The log so far: how many entries, and what they come to (root-log.ts). */
+  async getLog(provider: ContractProvider): Promise<{ readonly size: bigint; readonly head: bigint }> {
+    const { stack } = await provider.get('get_log', []);
+    return { size: stack.readBigNumber(), head: stack.readBigNumber() };
   }
 
   /** The address of a proxy by its key in the registry. */
@@ -279,43 +243,8 @@ export class RootContract implements Contract {
   }
 }
 
-const HASH_KEY = Dictionary.Keys.BigUint(256);
-
-const IMAGE_VALUE: DictionaryValue<ImageEntry> = {
-  serialize: (entry, builder) => builder.storeUint(entry.roles, 8).storeUint(entry.activeFrom, 64).storeUint(entry.note, 256),
-  parse: (slice) => ({ roles: slice.loadUint(8), activeFrom: slice.loadUintBig(64), note: slice.loadUintBig(256) }),
-};
-
-const MODEL_VALUE: DictionaryValue<ModelEntry> = {
-  serialize: (entry, builder) => builder.storeUint(entry.kind, 8).storeUint(entry.activeFrom, 64).storeUint(entry.note, 256),
-  parse: (slice) => ({ kind: toModelKind(slice.loadUint(8)), activeFrom: slice.loadUintBig(64), note: slice.loadUintBig(256) }),
-};
-
-const LISTING_VALUE: DictionaryValue<ListingEntry> = {
-  serialize: (entry, builder) => builder.storeUint(entry.stake, 64).storeUint(entry.since, 64),
-  parse: (slice) => ({ stake: slice.loadUintBig(64), since: slice.loadUintBig(64) }),
-};
-
-function addBody(
-  opcode: number,
-  message: { readonly hash: bigint; readonly note: bigint; readonly queryId?: bigint },
-  rolesOrKind: number,
-): Cell {
-  return beginCell()
-    .storeUint(opcode, 32)
-    .storeUint(message.queryId ?? 0n, 64)
-    .storeUint(message.hash, 256)
-    .storeUint(rolesOrKind, 8)
-    .storeUint(message.note, 256)
-    .endCell();
-}
-
-function removeBody(opcode: number, message: { readonly hash: bigint; readonly queryId?: bigint }): Cell {
-  return beginCell()
-    .storeUint(opcode, 32)
-    .storeUint(message.queryId ?? 0n, 64)
-    .storeUint(message.hash, 256)
-    .endCell();
+function addBody(opcode: number, message: { readonly hash: bigint; readonly note: bigint } & BodyOptions, rolesOrKind: number): Cell {
+  return beginMessage(opcode, message).storeUint(message.hash, 256).storeUint(rolesOrKind, 8).storeUint(message.note, 256).endCell();
 }
 
 async function readPage<T>(
@@ -332,66 +261,4 @@ async function readPage<T>(
   const entries = toMap(stack.readCell().beginParse().loadDict(HASH_KEY, value));
   const last = [...entries.keys()].at(-1);
   return { entries, next: entries.size < limit || last === undefined ? null : last };
-}
-
-/** A map in rising order of key. */
-function toMap<T>(dictionary: Dictionary<bigint, T>): ReadonlyMap<bigint, T> {
-  return new Map([...dictionary].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function toModelKind(value: number): ModelKind {
-  for (const kind of Object.values(MODEL_KIND)) if (kind === value) return kind;
-  throw new RangeError(`model kind ${value} is unknown`);
-}
-
-function initialData(governance: Governance): Cell {
-  const noLists = beginCell().storeBit(false).storeBit(false).endCell();
-  return beginCell()
-    .storeUint(0, 16)
-    .storeUint(0, 16)
-    .storeUint(0, 16)
-    .storeRef(noLists)
-    .storeRef(noLists)
-    .storeRef(packGovernance(governance))
-    .endCell();
-}
-
-function packGovernance(governance: Governance): Cell {
-  const { params } = governance;
-  return beginCell()
-    .storeAddress(basechain(governance.owner))
-    .storeAddress(basechain(governance.guardian))
-    .storeInt(governance.networkId, 32)
-    .storeUint(governance.timelock, 32)
-    .storeRef(
-      beginCell()
-        .storeUint(params.minProxyStake, 64)
-        .storeUint(params.registrationFee, 64)
-        .storeUint(params.minProxyDelay, 32)
-        .storeUint(params.maxImages, 16)
-        .storeUint(params.maxModels, 16)
-        .storeUint(params.maxProxies, 16)
-        .endCell(),
-    )
-    .endCell();
-}
-
-function parseGovernance(cell: Cell): Governance {
-  const slice = cell.beginParse();
-  const owner = loadBasechain(slice);
-  const guardian = loadBasechain(slice);
-  const networkId = slice.loadInt(32);
-  const timelock = slice.loadUint(32);
-  const rest = slice.loadRef().beginParse();
-  slice.endParse();
-  const params = {
-    minProxyStake: rest.loadUintBig(64),
-    registrationFee: rest.loadUintBig(64),
-    minProxyDelay: rest.loadUint(32),
-    maxImages: rest.loadUint(16),
-    maxModels: rest.loadUint(16),
-    maxProxies: rest.loadUint(16),
-  };
-  rest.endParse();
-  return { owner, guardian, networkId, timelock, params };
 }

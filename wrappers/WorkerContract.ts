@@ -11,9 +11,10 @@ import {
 } from '@ton/core';
 import { basechain, loadBasechain } from './addresses';
 import { codeOf } from './contract-code';
+import { type BodyOptions, beginMessage, type SendOptions } from './message';
 import { OPCODE } from './opcodes';
-import { packWorkerVoucher, type WorkerVoucher } from './statements';
-import { aboveReserve, type Withdrawal } from './withdrawal';
+import type { WorkerVoucher } from './statements';
+import { aboveReserve, loadWithdrawal, storeNoWithdrawal, type Withdrawal } from './withdrawal';
 
 /** What a worker's channel address follows from. */
 export interface WorkerTerms {
@@ -37,9 +38,15 @@ export interface WorkerState {
   readonly terms: WorkerTerms;
 }
 
+interface Claim {
+  readonly voucher: WorkerVoucher;
+  /** The payer key's, 64 bytes over the voucher's hash. */
+  readonly signature: Uint8Array;
+}
+
 /** The proxy's channel to one worker: the proxy's own money, paid out by worker vouchers. */
 export class WorkerContract implements Contract {
-  /** What comes with each message by default, in nanoTON: well above the minimum; what is left returns to the sender. */
+  /** What comes with each message by default, in nanoTON: at least twice the minimum, so that what is left returns to the sender. */
   static readonly VALUE = {
     claim: toNano('0.02'),
     completeWithdrawal: toNano('0.02'),
@@ -73,37 +80,29 @@ export class WorkerContract implements Contract {
     const slice = data.beginParse();
     const paid = slice.loadUintBig(64);
     const tokens = slice.loadUintBig(64);
-    const amount = slice.loadUintBig(64);
-    const readyAt = slice.loadUintBig(64);
+    const withdrawal = loadWithdrawal(slice);
     const terms = parseTerms(slice.loadRef());
     slice.endParse();
-    return { paid, tokens, withdrawal: amount === 0n ? null : { amount, readyAt }, terms };
+    return { paid, tokens, withdrawal, terms };
   }
 
-  /** `signature` is the payer key's, 64 bytes over the voucher's hash. */
-  static claimBody(message: { readonly voucher: WorkerVoucher; readonly signature: Uint8Array; readonly queryId?: bigint }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.worker.anyWorkerClaim, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .storeRef(packWorkerVoucher(message.voucher))
+  /** The voucher's contract is not sent: the contract puts its own address there. */
+  static claimBody(message: Claim & BodyOptions): Cell {
+    const { voucher } = message;
+    return beginMessage(OPCODE.worker.anyWorkerClaim, message)
       .storeBuffer(Buffer.from(message.signature), 64)
+      .storeUint(voucher.total, 64)
+      .storeUint(voucher.tokens, 64)
       .endCell();
   }
 
   /** For the ProxyContract, on its owner's order (ProxyContract.orderBody). `amount` 0n cancels, EVERYTHING is the whole exit. */
-  static requestWithdrawalBody(message: { readonly amount: bigint; readonly queryId?: bigint }): Cell {
-    return beginCell()
-      .storeUint(OPCODE.worker.proxyWorkerRequestWithdrawal, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .storeUint(message.amount, 64)
-      .endCell();
+  static requestWithdrawalBody(message: { readonly amount: bigint } & BodyOptions): Cell {
+    return beginMessage(OPCODE.worker.proxyWorkerRequestWithdrawal, message).storeUint(message.amount, 64).endCell();
   }
 
-  static completeWithdrawalBody(message: { readonly queryId?: bigint } = {}): Cell {
-    return beginCell()
-      .storeUint(OPCODE.worker.anyWorkerCompleteWithdrawal, 32)
-      .storeUint(message.queryId ?? 0n, 64)
-      .endCell();
+  static completeWithdrawalBody(message: BodyOptions = {}): Cell {
+    return beginMessage(OPCODE.worker.anyWorkerCompleteWithdrawal, message).endCell();
   }
 
   /** From anyone: all of `value` becomes deposit. */
@@ -112,20 +111,12 @@ export class WorkerContract implements Contract {
   }
 
   /** From anyone: pays what the voucher adds to the worker's owner, as far as the balance goes. */
-  async sendClaim(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly voucher: WorkerVoucher; readonly signature: Uint8Array; readonly value?: bigint; readonly queryId?: bigint },
-  ): Promise<void> {
+  async sendClaim(provider: ContractProvider, via: Sender, message: Claim & SendOptions): Promise<void> {
     await provider.internal(via, { value: message.value ?? WorkerContract.VALUE.claim, body: WorkerContract.claimBody(message) });
   }
 
   /** From anyone, once the delay has passed: pays the ProxyContract. */
-  async sendCompleteWithdrawal(
-    provider: ContractProvider,
-    via: Sender,
-    message: { readonly value?: bigint; readonly queryId?: bigint } = {},
-  ): Promise<void> {
+  async sendCompleteWithdrawal(provider: ContractProvider, via: Sender, message: SendOptions = {}): Promise<void> {
     const body = WorkerContract.completeWithdrawalBody(message);
     await provider.internal(via, { value: message.value ?? WorkerContract.VALUE.completeWithdrawal, body });
   }
@@ -133,35 +124,30 @@ export class WorkerContract implements Contract {
   /** The state by get-method, with what vouchers can be paid from. */
   async getState(provider: ContractProvider): Promise<WorkerState & { readonly deposit: bigint }> {
     const { stack } = await provider.get('get_state', []);
-    const paid = stack.readBigNumber();
-    const tokens = stack.readBigNumber();
-    const amount = stack.readBigNumber();
-    const readyAt = stack.readBigNumber();
-    const deposit = stack.readBigNumber();
-    const terms = parseTerms(stack.readCell());
-    return { paid, tokens, withdrawal: amount === 0n ? null : { amount, readyAt }, terms, deposit };
+    const { balance } = await provider.getState();
+    return { ...WorkerContract.parseState(stack.readCell()), deposit: WorkerContract.deposit(balance) };
   }
 }
 
 function initialData(terms: WorkerTerms): Cell {
-  return beginCell().storeUint(0, 64).storeUint(0, 64).storeUint(0, 64).storeUint(0, 64).storeRef(packTerms(terms)).endCell();
+  return beginCell().storeUint(0, 64).storeUint(0, 64).store(storeNoWithdrawal).storeRef(packTerms(terms)).endCell();
 }
 
 function packTerms(terms: WorkerTerms): Cell {
   return beginCell()
     .storeAddress(basechain(terms.owner))
-    .storeAddress(basechain(terms.proxy))
     .storeUint(terms.payerKey, 256)
     .storeUint(terms.withdrawDelay, 32)
+    .storeAddress(basechain(terms.proxy))
     .endCell();
 }
 
 function parseTerms(cell: Cell): WorkerTerms {
   const slice = cell.beginParse();
   const owner = loadBasechain(slice);
-  const proxy = loadBasechain(slice);
   const payerKey = slice.loadUintBig(256);
   const withdrawDelay = slice.loadUint(32);
+  const proxy = loadBasechain(slice);
   slice.endParse();
   return { owner, proxy, payerKey, withdrawDelay };
 }

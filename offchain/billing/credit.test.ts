@@ -1,11 +1,12 @@
 import fc from 'fast-check';
-import { admit, type Coverage, type CreditState, checkVoucher, covers, NO_COVERAGE } from './credit';
+import { admit, type Coverage, type CreditState, checkVoucher, covers, NO_COVERAGE, unsecured } from './credit';
 
 const SEED = { seed: 20261120 };
 const state: CreditState = {
   deposit: 1000n,
   announcedWithdrawal: 100n,
   voucherTotal: 500n,
+  chargedOnChain: 400n,
   paidOnChain: 300n,
   outstanding: 40n,
   reserved: 60n,
@@ -41,8 +42,22 @@ describe('the credit rule', () => {
     expect(admit({ ...state, ...change }, 600n, 10_000n)).toEqual({ admitted: false, reason: 'deposit_exhausted', missing });
   });
 
-  it('frees what was charged on chain', () => {
+  it('frees what was paid on chain', () => {
     expect(admit({ ...state, paidOnChain: 301n }, 601n, 10_000n)).toEqual({ admitted: true });
+  });
+
+  it('frees the window of what was settled by receipt, and counts it against the deposit until it is paid', () => {
+    const settled = { ...state, chargedOnChain: 530n };
+    expect(unsecured(settled)).toBe(10n);
+    expect(admit(settled, 230n, 300n)).toEqual({ admitted: true });
+    expect(admit(settled, 231n, 300n)).toEqual({ admitted: false, reason: 'credit_exhausted', missing: 1n });
+    expect(admit(settled, 600n, 10_000n)).toEqual({ admitted: true });
+    expect(admit(settled, 601n, 10_000n)).toEqual({ admitted: false, reason: 'deposit_exhausted', missing: 1n });
+    expect(admit({ ...settled, paidOnChain: 330n }, 630n, 10_000n)).toEqual({ admitted: true });
+  });
+
+  it('owes a client nothing for what is charged beyond all that is known', () => {
+    expect(unsecured({ ...state, chargedOnChain: 541n })).toBe(0n);
   });
 
   it('never lets more be owed than the deposit holds, whatever is admitted one after the other', () => {
@@ -51,7 +66,15 @@ describe('the credit rule', () => {
       fc.property(fc.array(amount, { maxLength: 30 }), amount, amount, (asked, deposit, window) => {
         let reserved = 0n;
         for (const maxAmount of asked) {
-          const now = { deposit, announcedWithdrawal: 0n, voucherTotal: 0n, paidOnChain: 0n, outstanding: 0n, reserved };
+          const now = {
+            deposit,
+            announcedWithdrawal: 0n,
+            voucherTotal: 0n,
+            chargedOnChain: 0n,
+            paidOnChain: 0n,
+            outstanding: 0n,
+            reserved,
+          };
           if (admit(now, maxAmount, window).admitted) reserved += maxAmount;
         }
         expect(reserved <= deposit && reserved <= window).toBe(true);

@@ -3,6 +3,7 @@
  * It trusts the numbers that it is given: callers verify signatures and read the chain.
  */
 import { CocoonError } from '../core/errors';
+import { maxNano } from '../core/money';
 
 /** A statement about money breaks a rule of the protocol. Codes: see docs of each function. */
 export class BillingError extends CocoonError {}
@@ -13,10 +14,12 @@ export interface CreditState {
   readonly deposit: bigint;
   /** What the owner has announced to take out. */
   readonly announcedWithdrawal: bigint;
-  /** Total of the newest accepted voucher, at least what is charged on chain. */
+  /** Total of the newest accepted voucher. */
   readonly voucherTotal: bigint;
+  /** By vouchers and by receipts: more than the newest voucher says when receipts were settled on chain. */
+  readonly chargedOnChain: bigint;
   readonly paidOnChain: bigint;
-  /** Cost of receipts that no voucher covers. */
+  /** Cost of receipts that no voucher covers, those that were settled on chain included. */
   readonly outstanding: bigint;
   /** Sum of max amounts of requests in flight. */
   readonly reserved: bigint;
@@ -27,16 +30,29 @@ export type Admission =
   | { readonly admitted: false; readonly reason: 'credit_exhausted' | 'deposit_exhausted'; readonly missing: bigint };
 
 /**
+ * Cost of receipts that neither the newest voucher nor a charge on chain stands for. Totals are cumulative: what was settled by receipt
+ * is what the chain has charged beyond the voucher.
+ */
+export function unsecured(state: Pick<CreditState, 'voucherTotal' | 'chargedOnChain' | 'outstanding'>): bigint {
+  return maxNano(state.voucherTotal + state.outstanding - securedTotal(state), 0n);
+}
+
+/**
  * The credit rule. A request is admitted if
- *   outstanding + reserved + maxAmount <= credit window, and
- *   (voucher total - paid on chain) + outstanding + reserved + maxAmount <= deposit - announced withdrawals.
+ *   unsecured + reserved + maxAmount <= credit window, and
+ *   (secured total - paid on chain) + unsecured + reserved + maxAmount <= deposit - announced withdrawals,
+ * where the secured total is that of the newest voucher or, when receipts were settled, what is charged on chain.
  */
 export function admit(state: CreditState, maxAmount: bigint, creditWindow: bigint): Admission {
-  const asked = state.outstanding + state.reserved + maxAmount;
-  const free = state.deposit - state.announcedWithdrawal - (state.voucherTotal - state.paidOnChain);
+  const asked = unsecured(state) + state.reserved + maxAmount;
+  const free = state.deposit - state.announcedWithdrawal - (securedTotal(state) - state.paidOnChain);
   if (asked > free) return { admitted: false, reason: 'deposit_exhausted', missing: asked - free };
   if (asked > creditWindow) return { admitted: false, reason: 'credit_exhausted', missing: asked - creditWindow };
   return { admitted: true };
+}
+
+function securedTotal({ voucherTotal, chargedOnChain }: Pick<CreditState, 'voucherTotal' | 'chargedOnChain'>): bigint {
+  return maxNano(voucherTotal, chargedOnChain);
 }
 
 /** The newest voucher that a side has accepted, as numbers. */

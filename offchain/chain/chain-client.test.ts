@@ -1,6 +1,10 @@
 import { toNano } from '@ton/core';
+import { FORWARD_PRICES_2026, GAS_PRICES_2026 } from '../../wrappers/chain-config';
+import { GAS, messagePrices, minimumValue } from '../../wrappers/minimum-value';
+import { FixedClock } from '../core/clock';
 import { ChainClient } from './chain-client';
 import { LocalChainProcess } from './local-chain.test-kit';
+import { MessageValues } from './message-values';
 import { type SendingWallet, walletContract } from './wallet';
 
 // Processes start here, and on a busy machine each takes a second or more.
@@ -58,6 +62,34 @@ test("lists an account's transactions after a logical time, oldest first, over s
   );
   expect(await client.transactionsOf(bob.address, received.at(-1)?.lt)).toEqual([]);
   expect((await client.transactionsOf(bob.address)).length).toBeGreaterThan(120);
+});
+
+test('reads the prices of the chain, from which follows what a message takes along, and not each time', async () => {
+  const client = chain.client();
+  const prices = messagePrices(await client.config());
+  expect(prices).toEqual({
+    gasPrice: GAS_PRICES_2026.gasPrice,
+    flatGasLimit: GAS_PRICES_2026.flatGasLimit,
+    flatGasPrice: GAS_PRICES_2026.flatGasPrice,
+    lumpPrice: FORWARD_PRICES_2026.lumpPrice,
+  });
+  let reads = 0;
+  const clock = new FixedClock(1000);
+  const counted = {
+    config: () => {
+      reads++;
+      return client.config();
+    },
+  };
+  const values = new MessageValues({ client: counted, clock });
+  const minimum = minimumValue(GAS.clientCharge, prices);
+  expect(await values.charge()).toBe((minimum * 6n) / 5n);
+  clock.advance(600);
+  await values.charge();
+  expect(reads).toBe(1);
+  clock.advance(1);
+  await values.charge();
+  expect(reads).toBe(2);
 });
 
 test('opens contracts whose getters use its transport', async () => {

@@ -60,6 +60,7 @@ const accountSchema = z.object({
   last_transaction_id: z.object({ lt: ltSchema, hash: z.string() }),
   sync_utime: z.int().nonnegative(),
 });
+const configSchema = z.object({ config: z.object({ bytes: z.string() }) });
 const transactionsSchema = z.array(z.object({ data: z.string(), transaction_id: z.object({ lt: ltSchema, hash: z.string() }) }));
 
 type BlockId = z.infer<typeof blockIdSchema>;
@@ -132,6 +133,11 @@ export class ChainClient {
       if (error instanceof ChainError && error.code === 'chain_refused') return null;
       throw error;
     }
+  }
+
+  /** The chain's configuration: a dictionary of parameters. @throws ChainError */
+  async config(): Promise<Cell> {
+    return toCell((await this.rpc.call('getConfigAll', {}, configSchema)).config.bytes);
   }
 
   /** Hands in an external message. The endpoint has accepted it when this returns; it need not be in a block yet. @throws ChainError */

@@ -1,6 +1,8 @@
-import { type Address, beginCell, type Cell } from '@ton/core';
+import { type Address, beginCell, Cell } from '@ton/core';
+import { mainnetPrices } from '../../wrappers/chain-config';
 import { packEndpoint } from '../../wrappers/ProxyContract';
 import type { Clock } from '../core/clock';
+import { sandboxConfig } from '../localnet/chain/sandbox-config';
 import type { ChainAccount } from './chain-client';
 import { ChainError } from './chain-error';
 import { ClientContract, type ClientTerms, ProxyContract, WorkerContract } from './contracts';
@@ -24,6 +26,10 @@ export class TestChain {
     this.reads++;
     if (this.isDown) throw new ChainError('chain_unreachable', 'no answer');
     return this.account(address);
+  }
+
+  async config(): Promise<Cell> {
+    return mainnetPrices(Cell.fromBase64(sandboxConfig));
   }
 
   onAccount(address: Address, listener: AccountListener): () => void {
@@ -89,24 +95,30 @@ export interface ChannelMoney {
   readonly deposit: bigint;
   readonly charged?: bigint;
   readonly paid?: bigint;
+  readonly settled?: bigint;
   readonly upTo?: bigint;
   readonly open?: bigint;
   readonly withdrawal?: bigint;
+  /** Unix seconds; far ahead when it is left out. */
+  readonly withdrawalAt?: number;
+  readonly oldKey?: { readonly key: bigint; readonly until: number };
 }
 
 /** The channel's state on chain. */
 export function setChannel(chain: TestChain, terms: ClientTerms, sessionKey: bigint, money: ChannelMoney, at?: Address): ChainAccount {
   const contract = ClientContract.create(terms);
-  const { deposit, charged = 0n, paid = charged, upTo = 0n, open = 0n, withdrawal = 0n } = money;
+  const { deposit, charged = 0n, paid = charged, settled = 0n, upTo = 0n, open = 0n, withdrawal = 0n, oldKey } = money;
   const data = beginCell()
-    .storeUint(sessionKey, 256)
     .storeUint(charged, 64)
     .storeUint(paid, 64)
+    .storeUint(settled, 64)
     .storeUint(upTo, 64)
     .storeUint(open, 256)
+    .storeUint(sessionKey, 256)
     .storeUint(withdrawal, 64)
-    .storeUint(withdrawal === 0n ? 0 : 2_000_000_000, 64)
+    .storeUint(withdrawal === 0n ? 0 : (money.withdrawalAt ?? 2_000_000_000), 64)
     .storeRef(termsOf(contract.init?.data))
+    .storeMaybeRef(oldKey === undefined ? null : beginCell().storeUint(oldKey.key, 256).storeUint(oldKey.until, 64).endCell())
     .endCell();
   return chain.set(at ?? contract.address, deposit + ClientContract.RESERVE, data);
 }
@@ -145,6 +157,8 @@ export function configureProxy(
     .storeBit(true)
     .storeUint(configuration.payerKey, 256)
     .storeAddress(terms.owner)
+    .storeUint(0, 64)
+    .storeMaybeRef(null)
     .storeMaybeRef(packEndpoint(configuration.endpoint))
     .storeRef(termsOf(contract.init?.data))
     .endCell();

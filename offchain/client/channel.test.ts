@@ -191,6 +191,46 @@ describe('after a crash or a lost answer', () => {
   });
 });
 
+describe('receipts that the proxy has settled on chain', () => {
+  const settle = (charged: bigint, deposit = 1_000_000_000n) => {
+    if (client.facts === null) throw new Error('no channel');
+    client.facts = { ...client.facts, deposit, charged, paid: charged };
+  };
+
+  test('are in the next voucher, whatever the chain has charged by then', async () => {
+    await ask();
+    settle(USAGE_COST);
+    await ask();
+    settle(2n * USAGE_COST);
+    await client.channel.flush();
+    expect(peer.voucher?.voucher).toMatchObject({ total: 2n * USAGE_COST, upTo: 2n, open: 0n });
+  });
+
+  test('are asked for when the chain has charged more than this record knows', async () => {
+    await ask();
+    const older = store.copy();
+    await ask();
+    await reopen(older);
+    await client.channel.ready();
+    const asked = peer.countOf('GET /v1/channels');
+    await client.channel.ready();
+    expect(peer.countOf('GET /v1/channels')).toBe(asked);
+    settle(3n * USAGE_COST);
+    await client.channel.ready();
+    expect(peer.countOf('GET /v1/channels')).toBe(asked + 1);
+  });
+
+  test('make no deposit look larger than it is, also when the proxy hides them', async () => {
+    await ask();
+    await ask();
+    await reopen(new MemoryStore());
+    peer.show = (state) => ({ ...state, receipts: [], voucher: null });
+    settle(1_000_000n, 1n);
+    await ask(402);
+    expect(peer.relays).toHaveLength(2);
+  });
+});
+
 describe('a proxy that lies about the channel', () => {
   const lie = async (change: (state: ChannelState) => ChannelState) => {
     await ask();

@@ -11,10 +11,11 @@ import {
   packVoucher,
   statementHash,
 } from '../../wrappers/statements';
+import { unsecured } from '../billing/credit';
 import { fromBigEndian, toBigEndian } from '../core/bytes';
 import type { Clock } from '../core/clock';
 import type { CryptoProvider, Signer } from '../core/crypto';
-import { formatTon, minNano } from '../core/money';
+import { formatTon, maxNano, minNano } from '../core/money';
 import type { ChannelState } from '../protocol/calls';
 import type { SignedReceipt } from '../protocol/statements-json';
 import type { SignedVoucher } from '../sealing/relay-body';
@@ -29,6 +30,7 @@ export interface ChannelFacts {
   /** What vouchers can be paid from. */
   readonly deposit: bigint;
   readonly announcedWithdrawal: bigint;
+  /** By vouchers and by receipts: it can be more than the newest voucher says. */
   readonly charged: bigint;
   readonly paid: bigint;
 }
@@ -125,11 +127,12 @@ export class Channel {
 
   /** Whether requests can be placed now. @throws ClientError no_channel, channel_foreign; ProxyError; ChainError */
   async ready(): Promise<void> {
-    const { funds, signer, address } = this.options;
+    const { book, funds, signer, address } = this.options;
     const facts = funds.facts() ?? (await funds.refresh());
     if (facts === null || facts.sessionKey === 0n) throw new ClientError('no_channel', funds.howToPay);
     if (facts.sessionKey !== fromBigEndian(signer.publicKey)) throw new ClientError('channel_foreign', `channel ${address.toRawString()}`);
-    if (this.needsRestore) await this.restore();
+    // Receipts that were settled on chain and lost here: the proxy shows them, and the next voucher has to say as much.
+    if (this.needsRestore || facts.charged > book.total + book.outstanding) await this.restore();
   }
 
   /**
@@ -144,8 +147,9 @@ export class Channel {
       const facts = funds.facts();
       if (facts === null) throw new ClientError('no_channel', funds.howToPay);
       if (terms.floor > creditWindow) throw new ClientError('credit_exhausted');
-      const free = facts.deposit - facts.announcedWithdrawal - (book.total - facts.paid) - book.outstanding;
-      const window = creditWindow - book.outstanding - this.heldBack;
+      const { outstanding } = book;
+      const free = facts.deposit - facts.announcedWithdrawal - (maxNano(book.total + outstanding, facts.charged) - facts.paid);
+      const window = creditWindow - unsecured({ voucherTotal: book.total, chargedOnChain: facts.charged, outstanding }) - this.heldBack;
       const available = minNano(free - this.heldBack, window) - book.reserved;
       // No pause between this look and the number that is taken: two requests never count on the same coins.
       if (available >= terms.floor) return this.placeNow(terms, minNano(terms.wanted, available));

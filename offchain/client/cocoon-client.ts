@@ -11,6 +11,7 @@ import { loadWalletSigner } from '../chain/wallet-key';
 import { fromBigEndian } from '../core/bytes';
 import type { Signer } from '../core/crypto';
 import { ConfigError, codeOf } from '../core/errors';
+import { maxNano } from '../core/money';
 import { Ledger } from '../ledger/ledger';
 import { address, timeSec } from '../protocol/fields';
 import { parseConfig } from '../runtime/config';
@@ -43,7 +44,7 @@ export interface ClientBalance {
   /** What vouchers can be paid from, less what is owed. */
   readonly freeNano: bigint;
   readonly depositNano: bigint;
-  /** Signed over or receipted, and not paid yet. */
+  /** Signed over, receipted or charged, and not paid yet. */
   readonly owedNano: bigint;
   readonly paidNano: bigint;
   readonly withdrawal: AnnouncedWithdrawal | null;
@@ -199,7 +200,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     balance: async () => {
       const view = await account.refresh();
       const paidNano = view?.paid ?? 0n;
-      const owedNano = book.total + book.outstanding - paidNano;
+      const owedNano = maxNano(book.total + book.outstanding, view?.charged ?? 0n) - paidNano;
       const depositNano = view?.deposit ?? 0n;
       return {
         channel: account.address.toRawString(),

@@ -10,6 +10,7 @@ import { Ledger } from '../ledger/ledger';
 import type { SignedReceipt } from '../protocol/statements-json';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import { WorkerAccounts } from '../worker/accounts';
+import { EMPTY_VIEW } from './caller.test-kit';
 import type { RequestRecord } from './request-record';
 import { authorisationHashOf, RequestBook } from './requests';
 import { WorkerDebts } from './worker-debts';
@@ -68,7 +69,7 @@ class Parties {
 
   channel(at: number) {
     const address = CHANNELS[at % 2] ?? CHANNELS[0];
-    const view = { owner: address, sessionKey: session.publicKey, charged: 0n, paid: 0n, upTo: 0n, deposit: 10n ** 12n, withdrawal: 0n };
+    const view = { ...EMPTY_VIEW, owner: address, sessionKey: session.publicKey, deposit: 10n ** 12n };
     return { id: address.toRawString(), address, view };
   }
 
@@ -113,6 +114,7 @@ class Parties {
       receipt: null,
       isDelivered: false,
       isVoid: false,
+      isSettling: false,
       at: NOW,
     };
     if (!(await this.book.begin(channel, record, LIMITS)).admitted) return null;
@@ -135,7 +137,7 @@ class Parties {
     for (let after = 0n; ; ) {
       const page = await this.accounts.receiptsAfter(PROXY, after);
       if (page.length === 0) return;
-      for (const { receipt } of page) await this.book.complete(receipt, false);
+      for (const { receipt } of page) await this.book.complete(receipt, false, NOW);
       after = page.at(-1)?.sequence ?? after;
     }
   }
@@ -193,8 +195,9 @@ async function take(parties: Parties, step: Step): Promise<void> {
       if (step.fate === 'guest') return;
       await parties.accounts.record([run.receipt]);
       if (step.fate === 'worker') return;
-      await parties.book.complete(run.receipt, true);
-      if (step.fate === 'twice') await Promise.all([parties.book.complete(run.receipt, false), parties.accounts.record([run.receipt])]);
+      await parties.book.complete(run.receipt, true, NOW);
+      if (step.fate === 'twice')
+        await Promise.all([parties.book.complete(run.receipt, false, NOW), parties.accounts.record([run.receipt])]);
       return;
     }
     case 'exchange':

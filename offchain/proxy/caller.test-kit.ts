@@ -31,6 +31,18 @@ export const OFFERED = offerPrices(WORKER_PRICES, 1000n);
 /** What the usage of the test guests costs at these prices. */
 export const PRICE = 101n;
 
+/** A channel where nothing has happened; its owner, key and deposit are for a test to set. */
+export const EMPTY_VIEW = {
+  oldKey: null,
+  charged: 0n,
+  paid: 0n,
+  settled: 0n,
+  upTo: 0n,
+  open: 0n,
+  withdrawal: 0n,
+  withdrawalAtSec: 0,
+} as const;
+
 /** Where a request differs from an honest one. */
 export interface OrderChange {
   readonly number?: bigint;
@@ -55,7 +67,8 @@ export interface Refusal {
 }
 
 export class TestCaller {
-  readonly session = generateSigner();
+  /** The key that it signs with. */
+  session = generateSigner();
   readonly terms: ClientTerms;
   readonly channel: Address;
   private lastNumber = 0n;

@@ -3,6 +3,17 @@ import type { SignedVoucher } from '../sealing/relay-body';
 import { priceOf, type RequestRecord } from './request-record';
 import type { WorkerExposure } from './worker-exposure';
 
+/** A receipt that no voucher covers. */
+export interface Unpaid {
+  /** NanoTON. */
+  readonly price: bigint;
+  /** Unix seconds: the latest start. The channel takes the receipt for its withdraw delay more. */
+  readonly validUntil: number;
+  /** When the receipt came, in unix seconds. */
+  readonly at: number;
+  readonly isSettling: boolean;
+}
+
 /** A request without a receipt that may still get one. */
 interface InFlight {
   readonly maxAmount: bigint;
@@ -16,10 +27,12 @@ interface InFlight {
  */
 export class ChannelIndex {
   private newest: SignedVoucher | null = null;
+  /** The one that was on chain when the newest came. */
+  private replaced: SignedVoucher | null = null;
   private coverage_: Coverage = NO_COVERAGE;
   private readonly hashes = new Map<bigint, string>();
   private readonly flying = new Map<bigint, InFlight>();
-  private readonly owed = new Map<bigint, bigint>();
+  private readonly owed = new Map<bigint, Unpaid>();
   private readonly voided = new Set<bigint>();
   private readonly covered = new Set<bigint>();
   /** Worker contracts by number, of unpaid receipts that came without their answers. */
@@ -31,6 +44,12 @@ export class ChannelIndex {
 
   get voucher(): SignedVoucher | null {
     return this.newest;
+  }
+
+  /** What the voucher that is charged on chain left open, by the hash that the chain keeps of it; null when that is not known. */
+  openNumbers(hash: bigint): readonly bigint[] | null {
+    if (hash === 0n) return [];
+    return [this.newest, this.replaced].find((signed) => signed?.voucher.open === hash)?.openNumbers ?? null;
   }
 
   get coverage(): Coverage {
@@ -47,8 +66,8 @@ export class ChannelIndex {
     return this.reservedSum;
   }
 
-  /** Cost by number of receipts that no voucher covers. */
-  get unpaid(): ReadonlyMap<bigint, bigint> {
+  /** Receipts that no voucher covers, by number. */
+  get unpaid(): ReadonlyMap<bigint, Unpaid> {
     return this.owed;
   }
 
@@ -83,12 +102,13 @@ export class ChannelIndex {
     } else if (covers(this.coverage_, number)) this.covered.add(number);
     else if (record.receipt === null) this.voided.add(number);
     else {
+      const { at, isSettling } = record;
       const price = priceOf(record);
-      this.owed.set(number, price);
+      this.owed.set(number, { price, validUntil: record.authorisation.validUntil, at, isSettling });
       this.owedSum += price;
       if (record.isDelivered) return;
       this.undelivered.set(number, record.workerContract);
-      this.exposure.addUndelivered(record.workerContract, record.authorisationHash, { amount: price, atSec: record.at });
+      this.exposure.addUndelivered(record.workerContract, record.authorisationHash, { amount: price, atSec: at });
     }
   }
 
@@ -111,6 +131,11 @@ export class ChannelIndex {
     }
   }
 
+  /** The chain may go on with it for ever: not every voucher is charged. */
+  setReplaced(voucher: SignedVoucher): void {
+    this.replaced = voucher;
+  }
+
   /** Takes back what this channel counts for elsewhere. */
   clear(): void {
     for (const number of [...this.hashes.keys()]) this.remove(number);
@@ -124,7 +149,7 @@ export class ChannelIndex {
       this.reservedSum -= flying.maxAmount;
       this.exposure.addInFlight(flying.workerContract, -flying.maxAmount);
     }
-    this.owedSum -= this.owed.get(number) ?? 0n;
+    this.owedSum -= this.owed.get(number)?.price ?? 0n;
     this.owed.delete(number);
     const workerContract = this.undelivered.get(number);
     if (workerContract === undefined) return;

@@ -13,13 +13,22 @@ import type { Activity } from './requests';
 export interface ChannelView {
   readonly owner: Address;
   readonly sessionKey: Uint8Array;
+  /** The key before the last rotation: what it signed counts until then, inclusive. */
+  readonly oldKey: { readonly key: Uint8Array; readonly untilSec: number } | null;
+  /** By vouchers and by receipts. */
   readonly charged: bigint;
   readonly paid: bigint;
+  /** Highest number that was settled by receipt since the last charged voucher. */
+  readonly settled: bigint;
   /** Highest number that the charged voucher covers. */
   readonly upTo: bigint;
+  /** Hash of the numbers below that it leaves open; 0n for none. */
+  readonly open: bigint;
   readonly deposit: bigint;
   /** Announced, at most 2^64 - 1 for everything. */
   readonly withdrawal: bigint;
+  /** When that may leave, in unix seconds. */
+  readonly withdrawalAtSec: number;
 }
 
 /** A channel that is watched: `view` is always the newest. */
@@ -210,11 +219,15 @@ export class Channels {
     return {
       owner: state.terms.owner,
       sessionKey: toBigEndian(state.sessionKey, 32),
+      oldKey: state.oldKey === null ? null : { key: toBigEndian(state.oldKey.key, 32), untilSec: state.oldKey.until },
       charged: state.charged,
       paid: state.paid,
+      settled: state.settled,
       upTo: state.upTo,
+      open: state.open,
       deposit: ClientContract.deposit(account.balance),
       withdrawal: state.withdrawal?.amount ?? 0n,
+      withdrawalAtSec: Number(state.withdrawal?.readyAt ?? 0n),
     };
   }
 }

@@ -47,6 +47,17 @@ export const ProxyConfigSchema = z.strictObject({
     .describe('drop a worker when its receipts without their answers are worth more within a day, in nanoTON'),
   chargeAtNano: nano.default(50_000_000n).describe('charge when a voucher is worth so much, in nanoTON'),
   minChargeNano: nano.default(5_000_000n).describe('never charge for less, whatever happens: what a charge costs, in nanoTON'),
+  settleAfterSec: z
+    .int()
+    .min(10)
+    .max(86_400)
+    .default(600)
+    .describe(
+      'settle a receipt on chain when no voucher covers it for so long, in seconds; sooner when a withdrawal would leave it unpaid',
+    ),
+  minSettleNano: nano
+    .default(1_000_000n)
+    .describe('settle no receipt on chain that is worth less, and none alone that is not worth twice as much: what that costs, in nanoTON'),
   workerDepositNano: nano.default(500_000_000n).describe("what a worker's contract is filled up with, in nanoTON"),
   workerRefillAtNano: nano.default(250_000_000n).describe("fill up when a worker's contract holds less beyond what is owed, in nanoTON"),
   offerSec: z.int().min(10).max(3600).default(60).describe('how long an offer holds, in seconds'),

@@ -4,6 +4,7 @@ import { Address } from '@ton/core';
 import { MAX_OPEN } from '../../wrappers/statements';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { ProxyContract } from '../chain/contracts';
+import { MessageValues } from '../chain/message-values';
 import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
 import { networkPolicy } from '../chain/network-policy';
 import { Pending } from '../chain/pending';
@@ -23,10 +24,12 @@ import { loadOrCreateSeed, openStateFolder } from '../runtime/state-folder';
 import { VERSION } from '../runtime/version';
 import { MAX_RELAY_BODY } from '../sealing/relay-body';
 import { loadOrCreateTlsIdentity, type TlsIdentity, tlsIdentity } from '../transport/tls';
+import { ChannelKeys } from './channel-keys';
 import { type Channel, Channels } from './channels';
 import { MAX_VALID_SEC, MAX_WATCHED, type ProxyConfig, ProxyConfigSchema } from './config';
 import { PublicListener } from './listener';
 import { registerProxyMetrics } from './metrics';
+import { ReceiptSettlement } from './receipt-settlement';
 import { ensureRegistered } from './registration';
 import { RequestBook } from './requests';
 import { proxyService } from './service';
@@ -80,6 +83,9 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
 
   const debts = new WorkerDebts(ledger, payer, nodeCrypto);
   const requests = new RequestBook(ledger, debts, nodeCrypto);
+  const values = new MessageValues({ client: chain.client, clock: chain.clock });
+  const channelKeys = new ChannelKeys(chain.clock, nodeCrypto);
+  const receipts = new ReceiptSettlement({ config, requests, values, keys: channelKeys, clock: chain.clock });
   const fail = (error: unknown) => context.fail(error);
   const channels = new Channels({
     client: chain.client,
@@ -87,7 +93,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     clock: chain.clock,
     terms: { proxy: contract.address, operator: operator.address, withdrawDelay: config.withdrawDelaySec },
     maxWatched: MAX_WATCHED,
-    activity: (channel) => requests.activity(channel, config.minChargeNano),
+    activity: (channel) => (receipts.isPossible(channel) ? 'busy' : requests.activity(channel, config.minChargeNano)),
     onForgotten: (id) => {
       requests.forget(id).catch(fail);
     },
@@ -120,7 +126,18 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     pending,
     log,
   });
-  const settlement = new Settlement({ config, operator, channels, requests, funding, pending, log });
+  const settlement = new Settlement({
+    config,
+    operator,
+    channels,
+    requests,
+    receipts,
+    values,
+    keys: channelKeys,
+    funding,
+    pending,
+    log,
+  });
 
   const info = (): ProxyInfo => ({
     contract: contract.address.toRawString(),
@@ -160,7 +177,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     details: { url, port, contract: contract.address.toRawString(), operator: operator.address.toRawString() },
     health: () => ({ status: 'ok', details: { workers: workers.size, offers: workers.offers(null).length } }),
     commands: {
-      /** Charges every voucher that is worth anything; answers the amount in TON. */
+      /** Charges every voucher that is worth anything, and receipts whose time has come; answers the amount in TON. */
       settle: async () => ({ charged: formatTon(await settlement.chargeAll()) }),
       /** Who is connected and what each is owed in all; what each channel owes. */
       state: async () => ({
@@ -217,14 +234,15 @@ function workerState(session: WorkerSession, debts: WorkerDebts) {
   return [{ contract, owner: session.info?.owner, isVerified: session.isVerified, owedNano: debts.get(contract).total.toString() }];
 }
 
-function channelState({ id, view }: Channel, requests: RequestBook) {
-  const { coverage, outstanding, reserved } = requests.standing(id);
+function channelState(channel: Channel, requests: RequestBook) {
+  const { id, view } = channel;
+  const { coverage, reserved } = requests.standing(id);
   return {
     channel: id,
     voucherNano: coverage.total.toString(),
     chargedNano: view.charged.toString(),
     paidNano: view.paid.toString(),
-    outstandingNano: outstanding.toString(),
+    outstandingNano: requests.unsecured(channel).toString(),
     reservedNano: reserved.toString(),
   };
 }

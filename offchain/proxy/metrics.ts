@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Channels } from './channels';
+import type { Channel, Channels } from './channels';
 import type { RequestBook } from './requests';
 import type { WorkerPool } from './worker-pool';
 
@@ -15,15 +15,14 @@ export function registerProxyMetrics(registry: Registry, parts: { workers: Worke
       },
     });
   };
-  const sum = (read: (channel: string) => bigint) =>
-    Number([...parts.channels.all()].reduce((total, channel) => total + read(channel.id), 0n));
+  const sum = (read: (channel: Channel) => bigint) => Number(parts.channels.all().reduce((total, channel) => total + read(channel), 0n));
   gauge('cocoon_proxy_workers_connected', 'workers with a connection', () => parts.workers.size);
   gauge('cocoon_proxy_offers_count', 'offers that hold', () => parts.workers.offers(null).length);
   gauge('cocoon_proxy_channels_count', 'channels that are watched', () => [...parts.channels.all()].length);
-  gauge('cocoon_proxy_outstanding_nano', 'receipts that no voucher covers, nanoTON', () =>
-    sum((id) => parts.requests.standing(id).outstanding),
+  gauge('cocoon_proxy_outstanding_nano', 'receipts that neither a voucher nor a charge on chain stands for, nanoTON', () =>
+    sum((channel) => parts.requests.unsecured(channel)),
   );
   gauge('cocoon_proxy_reserved_nano', 'most that requests in flight may cost, nanoTON', () =>
-    sum((id) => parts.requests.standing(id).reserved),
+    sum(({ id }) => parts.requests.standing(id).reserved),
   );
 }

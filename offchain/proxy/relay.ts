@@ -60,6 +60,7 @@ export async function relay(parts: RelayParts, call: IncomingCall): Promise<Answ
     receipt: null,
     isDelivered: false,
     isVoid: false,
+    isSettling: false,
     at: parts.clock.nowSec(),
   };
   await admitRequest(parts, channel, record);

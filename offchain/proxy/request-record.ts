@@ -19,6 +19,9 @@ export const requestSchema = z.strictObject({
   isDelivered: z.boolean(),
   /** No receipt came in time: the request no longer counts, the number stays used. */
   isVoid: z.boolean(),
+  /** It was sent to the chain to be settled by receipt: from then on a voucher has to cover it. */
+  isSettling: z.boolean(),
+  /** When the request came; with a receipt, when that came. */
   at: timeSec,
 });
 

@@ -10,7 +10,7 @@ import { Ledger } from '../ledger/ledger';
 import type { SignedReceipt } from '../protocol/statements-json';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import type { SignedVoucher } from '../sealing/relay-body';
-import { OFFERED, PRICE } from './caller.test-kit';
+import { EMPTY_VIEW, OFFERED, PRICE } from './caller.test-kit';
 import type { ChannelView } from './channels';
 import { type RequestRecord, requestKey, requestSchema } from './request-record';
 import { authorisationHashOf, RequestBook } from './requests';
@@ -34,7 +34,7 @@ let view: ChannelView;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'cocoon-book-'));
-  view = { owner: CHANNEL, sessionKey: session.publicKey, charged: 0n, paid: 0n, upTo: 0n, deposit: 10n ** 12n, withdrawal: 0n };
+  view = { ...EMPTY_VIEW, owner: CHANNEL, sessionKey: session.publicKey, deposit: 10n ** 12n };
   open();
 });
 
@@ -80,6 +80,7 @@ function record(number: bigint, change: Partial<Authorisation> = {}): RequestRec
     receipt: null,
     isDelivered: false,
     isVoid: false,
+    isSettling: false,
     at: NOW,
   };
 }
@@ -98,7 +99,7 @@ function receiptOf({ authorisationHash }: RequestRecord): SignedReceipt {
   return { receipt, signature: new Uint8Array(64) };
 }
 
-const complete = (number: bigint, isDelivered = true) => book.complete(receiptOf(record(number)), isDelivered);
+const complete = (number: bigint, isDelivered = true) => book.complete(receiptOf(record(number)), isDelivered, NOW);
 
 async function serve(...numbers: readonly bigint[]): Promise<void> {
   for (const number of numbers) {
@@ -354,6 +355,16 @@ describe('after a restored backup', () => {
     expect(await complete(2n)).toBe(true);
     await expect(accept(PRICE, 2n)).rejects.toMatchObject({ code: 'voucher_too_low' });
     await accept(2n * PRICE, 2n);
+  });
+
+  it('takes what was settled by receipt meanwhile as paid, and lets no voucher leave open what it knows of that', async () => {
+    await serve(1n, 2n);
+    await accept(PRICE, 1n);
+    view = { ...view, charged: 3n * PRICE, paid: 3n * PRICE, upTo: 1n, settled: 3n };
+    expect(await begin(4n)).toEqual({ admitted: false, reason: 'credit_exhausted', missing: PRICE });
+    await expect(accept(3n * PRICE, 3n, [2n])).rejects.toMatchObject({ code: 'voucher_leaves_settled' });
+    await accept(3n * PRICE, 3n);
+    expect(standing()).toMatchObject({ outstanding: 0n, coverage: { total: 3n * PRICE, upTo: 3n } });
   });
 
   it('pays no worker twice: its newer voucher counts, and what was in flight in the backup is in it', async () => {

@@ -1,11 +1,11 @@
 /** The proxy's record of requests, vouchers and what it owes: durable before anything acts on it. */
 import { z } from 'zod';
 import { openHash, packAuthorisation, packVoucher, statementHash, totalTokens } from '../../wrappers/statements';
-import { type Admission, admit, BillingError, type Coverage, checkVoucher, covers } from '../billing/credit';
+import { type Admission, admit, BillingError, type Coverage, type CreditState, checkVoucher, covers, unsecured } from '../billing/credit';
 import { toBigEndian } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
 import { maxNano, minNano } from '../core/money';
-import type { Ledger, Table } from '../ledger/ledger';
+import { type Ledger, LedgerError, type Table } from '../ledger/ledger';
 import { hashText } from '../protocol/fields';
 import { type SignedReceipt, type SignedWorkerVoucher, signedVoucher } from '../protocol/statements-json';
 import type { SignedVoucher } from '../sealing/relay-body';
@@ -32,7 +32,10 @@ export type Begun = Admission | { readonly admitted: false; readonly reason: 'al
 export type Activity = 'busy' | 'unsigned' | 'settled';
 
 /** What is outstanding and reserved in one channel. */
-export type Standing = Pick<ChannelIndex, 'coverage' | 'voucher' | 'outstanding' | 'reserved' | 'unpaid' | 'inFlight' | 'coveredNumbers'>;
+export type Standing = Pick<
+  ChannelIndex,
+  'coverage' | 'voucher' | 'outstanding' | 'reserved' | 'unpaid' | 'inFlight' | 'coveredNumbers' | 'openNumbers'
+>;
 
 /** Most records that are forgotten in one go. */
 const PRUNE_SIZE = 1000;
@@ -42,6 +45,8 @@ const UNDELIVERED_SEC = 86_400;
 export class RequestBook {
   private readonly requests: Table<RequestRecord>;
   private readonly vouchers: Table<SignedVoucher>;
+  /** By channel, the voucher that was on chain when the newest came. */
+  private readonly replacedVouchers: Table<SignedVoucher>;
   private readonly byAuthorisation: Table<string>;
   /** Channels that something may be outstanding in. */
   private readonly open: Table<string>;
@@ -55,6 +60,7 @@ export class RequestBook {
   ) {
     this.requests = ledger.table('requests', requestSchema);
     this.vouchers = ledger.table('vouchers', signedVoucher);
+    this.replacedVouchers = ledger.table('replaced-vouchers', signedVoucher);
     this.byAuthorisation = ledger.table('by-authorisation', z.string());
     this.open = ledger.table('open-channels', z.literal(''));
     for (const id of this.channels()) this.index(id);
@@ -62,6 +68,18 @@ export class RequestBook {
 
   standing(channel: string): Standing {
     return this.index(channel);
+  }
+
+  /** Cost of receipts that neither a voucher nor a charge on chain stands for, in nanoTON. */
+  unsecured({ id, view }: Channel): bigint {
+    return unsecured(creditOf(view, this.index(id)));
+  }
+
+  /** @throws LedgerError ledger_corrupt when there is none */
+  record(channel: string, number: bigint): RequestRecord {
+    const record = this.requests.get(requestKey(channel, number));
+    if (record === undefined) throw new LedgerError('ledger_corrupt', 'a number without its record', { number: number.toString() });
+    return record;
   }
 
   byHash(authorisationHash: bigint): RequestRecord | undefined {
@@ -72,7 +90,7 @@ export class RequestBook {
   /** The first records with receipts that no voucher covers, by rising number. */
   unpaidRecords(channel: string, limit: number): readonly RequestRecord[] {
     const numbers = [...this.index(channel).unpaid.keys()].sort((a, b) => (a < b ? -1 : 1));
-    return numbers.slice(0, limit).flatMap((number) => this.requests.get(requestKey(channel, number)) ?? []);
+    return numbers.slice(0, limit).map((number) => this.record(channel, number));
   }
 
   /** Resolves when everything that is visible here is on disk. @throws LedgerError */
@@ -118,9 +136,10 @@ export class RequestBook {
   /**
    * Counts a verified receipt, once: for the client's channel and for the worker.
    * @param isDelivered whether the whole answer came with it
+   * @param atSec now
    * @returns false when it was counted before, is of no request here, or came after its request was given up and covered at no cost
    */
-  async complete(receipt: SignedReceipt, isDelivered: boolean): Promise<boolean> {
+  async complete(receipt: SignedReceipt, isDelivered: boolean, atSec: number): Promise<boolean> {
     return this.ledger.change(() => {
       const record = this.byHash(receipt.receipt.authorisationHash);
       if (record === undefined) return false;
@@ -130,7 +149,7 @@ export class RequestBook {
         return false;
       }
       if (covers(this.index(channel).coverage, record.order.number)) return false;
-      const completed = { ...record, receipt, isDelivered, isVoid: false };
+      const completed = { ...record, receipt, isDelivered, isVoid: false, at: atSec };
       this.put(channel, completed);
       if (record.workerPrices !== null) this.debts.add(record.workerContract, earningOf(completed), totalTokens(receipt.receipt.usage));
       return true;
@@ -139,7 +158,7 @@ export class RequestBook {
 
   /**
    * Takes a voucher if it may follow the last one. One that adds nothing is not an error.
-   * @throws BillingError of checkVoucher; voucher_bad_open, voucher_bad_signature
+   * @throws BillingError of checkVoucher; voucher_bad_open, voucher_bad_signature, voucher_leaves_settled
    */
   async acceptVoucher(channel: Channel, signed: SignedVoucher): Promise<void> {
     if (!signed.voucher.channel.equals(channel.address))
@@ -155,12 +174,28 @@ export class RequestBook {
       const index = this.index(channel.id);
       const next = coverageOf(signed);
       if (index.voucher !== null && isSame(index.coverage, next)) return;
-      checkVoucher(lastCoverage(index.coverage, channel.view, next), next, index.unpaid, index.inFlight.keys());
+      const prices = new Map([...index.unpaid].map(([number, { price }]) => [number, price]));
+      checkVoucher(lastCoverage(index, channel.view, next), next, prices, index.inFlight.keys());
+      checkSettled(index, channel.view, next);
       // Only after a restored backup: the voucher that is charged on chain covers them, so they have ended.
       for (const number of [...index.inFlight.keys()]) if (covers(next, number)) this.giveUp(requestKey(channel.id, number));
+      if (index.voucher !== null && isOnChain(index.voucher, channel.view)) {
+        this.replacedVouchers.put(channel.id, index.voucher);
+        index.setReplaced(index.voucher);
+      }
       this.vouchers.put(channel.id, signed);
       this.markOpen(channel.id);
       index.setVoucher(signed);
+    });
+  }
+
+  /** Before these receipts leave for the chain: whatever becomes of that, no voucher may leave them open any more. */
+  async markSettling(channel: string, numbers: readonly bigint[]): Promise<void> {
+    await this.ledger.change(() => {
+      for (const number of numbers) {
+        const record = this.record(channel, number);
+        if (!record.isSettling) this.put(channel, { ...record, isSettling: true });
+      }
     });
   }
 
@@ -210,11 +245,12 @@ export class RequestBook {
   }
 
   /** What a channel is still watched for. Less than `dust` (nanoTON) is not worth a message. */
-  activity({ id, view }: Channel, dust: bigint): Activity {
-    const { inFlight, unpaid, coverage } = this.index(id);
+  activity(channel: Channel, dust: bigint): Activity {
+    const { view } = channel;
+    const { inFlight, coverage } = this.index(channel.id);
     const collectable = minNano(maxNano(coverage.total, view.charged) - view.paid, view.deposit);
     if (inFlight.size > 0 || collectable >= dust) return 'busy';
-    return unpaid.size > 0 && view.deposit >= dust ? 'unsigned' : 'settled';
+    return this.unsecured(channel) > 0n && view.deposit >= dust ? 'unsigned' : 'settled';
   }
 
   /** Lets go of a channel's state; what is on disk stays there, and is taken up again when the channel is used again. */
@@ -231,6 +267,8 @@ export class RequestBook {
     const index = new ChannelIndex(this.exposure);
     const voucher = this.vouchers.get(channel);
     if (voucher !== undefined) index.setVoucher(voucher);
+    const replaced = this.replacedVouchers.get(channel);
+    if (replaced !== undefined) index.setReplaced(replaced);
     for (const [, record] of this.requests.entries({ prefix: `${channel}/` })) index.put(record);
     this.indices.set(channel, index);
     return index;
@@ -264,34 +302,55 @@ export function authorisationHashOf(authorisation: Parameters<typeof packAuthori
   return hashText(statementHash(packAuthorisation(authorisation)));
 }
 
+function creditOf(view: ChannelView, index: ChannelIndex): CreditState {
+  return {
+    deposit: view.deposit,
+    announcedWithdrawal: minNano(view.withdrawal, view.deposit),
+    voucherTotal: index.coverage.total,
+    chargedOnChain: view.charged,
+    paidOnChain: view.paid,
+    outstanding: index.outstanding,
+    reserved: index.reserved,
+  };
+}
+
+/** More is charged than vouchers and receipts here come to: this record is from an old backup, and the client has the newer voucher. */
+function isBehind(index: ChannelIndex, view: ChannelView): boolean {
+  return view.charged > index.coverage.total + index.outstanding;
+}
+
 function admitTo(view: ChannelView, index: ChannelIndex, maxAmount: bigint, creditWindow: bigint): Admission {
-  // More is charged than we know to be signed: this record is from an old backup, and the client has the newer voucher.
-  if (view.charged > index.coverage.total) {
-    return { admitted: false, reason: 'credit_exhausted', missing: view.charged - index.coverage.total };
-  }
-  return admit(
-    {
-      deposit: view.deposit,
-      announcedWithdrawal: minNano(view.withdrawal, view.deposit),
-      voucherTotal: index.coverage.total,
-      paidOnChain: view.paid,
-      outstanding: index.outstanding,
-      reserved: index.reserved,
-    },
-    maxAmount,
-    creditWindow,
-  );
+  if (!isBehind(index, view)) return admit(creditOf(view, index), maxAmount, creditWindow);
+  return { admitted: false, reason: 'credit_exhausted', missing: view.charged - index.coverage.total - index.outstanding };
 }
 
 /**
- * What the next voucher is measured by: the last one that we accepted, or, after a restored backup, the one that is charged on chain.
- * Of that one we know the total and the highest number, but not which numbers it left open: those that the next one leaves open were
- * open then, and every other is taken as paid.
+ * What the next voucher is measured by: the last one that we accepted, or, after a restored backup, what is charged on chain. Of that we
+ * know the total and the highest number, but not which numbers it left open: those that the next one leaves open were open then, and
+ * every other is taken as paid.
  */
-function lastCoverage(accepted: Coverage, view: ChannelView, next: Coverage): Coverage {
-  if (view.charged <= accepted.total) return accepted;
-  const upTo = maxNano(accepted.upTo, view.upTo);
+function lastCoverage(index: ChannelIndex, view: ChannelView, next: Coverage): Coverage {
+  const accepted = index.coverage;
+  if (!isBehind(index, view)) return accepted;
+  const upTo = [view.upTo, view.settled].reduce(maxNano, accepted.upTo);
   return { total: view.charged, upTo, open: new Set([...next.open].filter((number) => number <= upTo && !covers(accepted, number))) };
+}
+
+/**
+ * A voucher that left open what was settled by receipt, and covered something else, could have a total that the chain has reached
+ * already: it could never be charged. @throws BillingError voucher_leaves_settled
+ */
+function checkSettled(index: ChannelIndex, view: ChannelView, next: Coverage): void {
+  for (const [number, { isSettling }] of index.unpaid) {
+    if ((isSettling || number <= view.settled) && !covers(next, number)) {
+      throw new BillingError('voucher_leaves_settled', `number ${number} is open, and was settled by receipt`);
+    }
+  }
+}
+
+/** Whether it is the voucher that was charged last. */
+function isOnChain({ voucher }: SignedVoucher, view: ChannelView): boolean {
+  return voucher.upTo === view.upTo && voucher.open === view.open && voucher.total <= view.charged;
 }
 
 function isSame(a: Coverage, b: Coverage): boolean {

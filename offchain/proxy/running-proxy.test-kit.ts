@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Address } from '@ton/core';
 import type { ListedImage, ListedModel } from '../attestation/verify-evidence';
 import { ProxyContract, WorkerContract } from '../chain/contracts';
+import { MessageValues } from '../chain/message-values';
 import { Pending } from '../chain/pending';
 import { setProxyContract, TestChain, TestWallet } from '../chain/plain-chain.test-kit';
 import { BLOCK, hex, makeGuest, NOW, ROOT, type TestGuest, testRoot } from '../client/guest.test-kit';
@@ -15,9 +16,11 @@ import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import type { Connection } from '../transport/exchange';
 import { connectionOver } from '../transport/session';
 import { createTlsIdentity, dialTls, type TlsIdentity } from '../transport/tls';
+import { ChannelKeys } from './channel-keys';
 import { Channels } from './channels';
 import { MAX_WATCHED, type ProxyConfig, ProxyConfigSchema } from './config';
 import { PublicListener } from './listener';
+import { ReceiptSettlement } from './receipt-settlement';
 import { RequestBook } from './requests';
 import { proxyService } from './service';
 import { Settlement } from './settlement';
@@ -116,13 +119,16 @@ export class RunningProxy {
     const ledger = Ledger.open(folder);
     const debts = new WorkerDebts(ledger, world.payer, nodeCrypto);
     const requests = new RequestBook(ledger, debts, nodeCrypto);
+    const values = new MessageValues({ client: chain, clock });
+    const keys = new ChannelKeys(clock, nodeCrypto);
+    const receipts = new ReceiptSettlement({ config, requests, values, keys, clock });
     const channels = new Channels({
       client: chain,
       watcher: chain,
       clock,
       terms: { proxy: PROXY, operator: OPERATOR, withdrawDelay: WITHDRAW_DELAY },
       maxWatched: MAX_WATCHED,
-      activity: (channel) => requests.activity(channel, config.minChargeNano),
+      activity: (channel) => (receipts.isPossible(channel) ? 'busy' : requests.activity(channel, config.minChargeNano)),
       onForgotten: (id) => {
         requests.forget(id).catch(fail);
       },
@@ -146,7 +152,18 @@ export class RunningProxy {
     const pending = new Pending(clock);
     const wallet = new TestWallet(OPERATOR);
     const funding = new WorkerFunding({ config, contract, client: chain, watcher: chain, debts, workers, pending, log });
-    const settlement = new Settlement({ config, operator: wallet, channels, requests, funding, pending, log });
+    const settlement = new Settlement({
+      config,
+      operator: wallet,
+      channels,
+      requests,
+      receipts,
+      values,
+      keys,
+      funding,
+      pending,
+      log,
+    });
     const { listener, port } = await PublicListener.open(tls, '127.0.0.1', 0);
     const info = () => ({
       contract: PROXY.toRawString(),

@@ -107,8 +107,8 @@ async function channel(parts: ServiceParts, call: IncomingCall, text: string): P
 }
 
 function standingOf(parts: ServiceParts, found: Channel): ChannelStanding {
-  const { coverage, outstanding, reserved } = parts.requests.standing(found.id);
-  return { channel: found.id, voucherTotal: coverage.total, upTo: coverage.upTo, outstanding, reserved };
+  const { coverage, reserved } = parts.requests.standing(found.id);
+  return { channel: found.id, voucherTotal: coverage.total, upTo: coverage.upTo, outstanding: parts.requests.unsecured(found), reserved };
 }
 
 /** Only who holds the session key may see a channel. @throws CallError authorisation_refused */

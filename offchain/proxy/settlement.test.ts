@@ -159,7 +159,7 @@ describe('the operator', () => {
   it('sends what its wallet can pay for, the most worthy first', async () => {
     const poor = await signedChannel(1, 2000n);
     const rich = await signedChannel(2, 9000n);
-    proxy.wallet.coins = 35_000_000n;
+    proxy.wallet.coins = 14_000_000n;
     expect(await proxy.settlement.round()).toBe(9000n);
     expect(receivers()).toEqual([rich.id]);
     proxy.wallet.coins = 100_000_000n;

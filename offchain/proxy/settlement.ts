@@ -1,14 +1,17 @@
-/** Turns vouchers into coins: charges clients' channels, and has workers' contracts filled. */
-import type { Address } from '@ton/core';
+/** Turns vouchers and receipts into coins: charges clients' channels, and has workers' contracts filled. */
+import type { Address, Cell } from '@ton/core';
 import type { Logger } from 'pino';
 import { ChainError } from '../chain/chain-error';
 import { ClientContract } from '../chain/contracts';
+import type { MessageValues } from '../chain/message-values';
 import type { Pending } from '../chain/pending';
 import type { OutgoingMessage } from '../chain/wallet';
 import { codeOf } from '../core/errors';
 import { formatTon, minNano } from '../core/money';
+import type { ChannelKeys } from './channel-keys';
 import { type Channel, type Channels, parseChannelAddress } from './channels';
 import { MAX_ON_RECORD, type ProxyConfig } from './config';
+import { type ReceiptSettlement, settleId } from './receipt-settlement';
 import type { RequestBook } from './requests';
 import type { Wish } from './worker-funding';
 
@@ -21,6 +24,9 @@ export interface SettlementParts {
   };
   readonly channels: Channels;
   readonly requests: RequestBook;
+  readonly receipts: ReceiptSettlement;
+  readonly values: Pick<MessageValues, 'charge'>;
+  readonly keys: ChannelKeys;
   readonly funding: { wishes(): Promise<readonly Wish[]> };
   readonly pending: Pending;
   readonly log: Logger;
@@ -42,12 +48,12 @@ export class Settlement {
 
   constructor(private readonly parts: SettlementParts) {}
 
-  /** What is worth its fee is charged and collected, workers are funded: one batch. One round at a time. */
+  /** What is worth its fee is charged, settled and collected, workers are funded: one batch. One round at a time. */
   round(): Promise<bigint> {
     return this.inTurn(async () => (await this.settle((channel, worth) => this.isWorthIt(channel, worth))).charged);
   }
 
-  /** Charges every voucher that is worth anything. @returns what is asked for, in nanoTON; it has moved some blocks later */
+  /** Charges every voucher that is worth anything; receipts when their time has come, as in each round. @returns what is asked for, in nanoTON; it has moved some blocks later */
   chargeAll(): Promise<bigint> {
     return this.inTurn(async () => {
       let charged = 0n;
@@ -63,8 +69,9 @@ export class Settlement {
     const { chargeAtNano, minChargeNano } = this.parts.config;
     if (worth >= chargeAtNano) return true;
     if (this.parts.requests.standing(channel.id).coveredNumbers.size >= CHARGE_AT_RECORDS) return true;
-    // Whoever leaves, or has left, is charged while there is something to charge.
-    return worth >= minChargeNano && (channel.view.withdrawal > 0n || this.parts.channels.isIdle(channel));
+    // Whoever leaves, or has left, is charged while there is something to charge; and so is what an old key may have signed.
+    const isChangingKey = this.parts.keys.oldKeyEndsAtSec(channel.view) !== null;
+    return worth >= minChargeNano && (channel.view.withdrawal > 0n || isChangingKey || this.parts.channels.isIdle(channel));
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -79,7 +86,11 @@ export class Settlement {
     for (const channel of channels.all()) await requests.prune(channel);
     channels.forgetIdle();
 
-    const charges = channels.all().flatMap((channel) => this.chargeOf(channel, isWorth) ?? []);
+    const charges: Wish[] = [];
+    for (const channel of channels.all()) {
+      const wish = await this.wishOf(channel, isWorth);
+      if (wish !== null) charges.push(wish);
+    }
     charges.sort((a, b) => (a.worth < b.worth ? 1 : -1));
     // Workers first: without them nothing is earned.
     const wishes = [...(await this.parts.funding.wishes()), ...charges];
@@ -115,29 +126,42 @@ export class Settlement {
     }
   }
 
-  /** A charge or, when the newest voucher is charged and not paid, a collection; null when it is not worth it or is under way. */
-  private chargeOf(channel: Channel, isWorth: IsWorth): Wish | null {
-    const { view, address } = channel;
-    const { voucher } = this.parts.requests.standing(channel.id);
+  /** At most one message to a channel at a time: the next is decided by what the chain shows of this one. */
+  private async wishOf(channel: Channel, isWorth: IsWorth): Promise<Wish | null> {
+    const { pending, receipts } = this.parts;
+    const { view } = channel;
+    if (pending.isWaiting(chargeId(channel), view.paid) || pending.isWaiting(settleId(channel), view.charged)) return null;
+    const plan = await receipts.plan(channel);
+    if (plan !== null && !plan.isAfterCharge) return receipts.wish(channel, plan);
+    // Before receipts a voucher is charged whatever it is worth.
+    return this.chargeOf(channel, plan === null ? isWorth : () => true);
+  }
+
+  /** A charge or, when the newest voucher is charged and not paid, a collection; null when it is not worth it or cannot be. */
+  private async chargeOf(channel: Channel, isWorth: IsWorth): Promise<Wish | null> {
+    const { view, address, id } = channel;
+    const { keys, values } = this.parts;
+    const { voucher } = this.parts.requests.standing(id);
     const isNew = voucher !== null && voucher.voucher.total > view.charged;
     // What moves now, not what is owed: a charge of an empty channel costs its fee and brings nothing.
     const worth = minNano((isNew ? voucher.voucher.total : view.charged) - view.paid, view.deposit);
     if (worth <= 0n || !isWorth(channel, worth)) return null;
-    const id = `charge ${channel.id}`;
-    if (this.parts.pending.isWaiting(id, view.paid)) return null;
-    const body = isNew
-      ? ClientContract.chargeBody({ voucher: voucher.voucher, signature: voucher.signature })
-      : ClientContract.collectBody();
-    const value = isNew ? ClientContract.VALUE.charge : ClientContract.VALUE.collect;
-    return { id, above: view.paid, message: { to: address, value, bounce: true, body }, worth };
+    const wish = { id: chargeId(channel), above: view.paid, carriage: 0n, worth };
+    const messageOf = async (body: Cell) => ({ to: address, value: await values.charge(), bounce: true, body });
+    if (!isNew) return { ...wish, message: await messageOf(ClientContract.collectBody()) };
+    const signer = await keys.ofVoucher(view, voucher.voucher, voucher.signature);
+    // The key that signed it counts no more: the client owes the same, and has to sign it anew.
+    if (signer === null) return null;
+    const body = ClientContract.chargeBody({ voucher: voucher.voucher, signature: voucher.signature, byOldKey: signer === 'old' });
+    return { ...wish, message: await messageOf(body) };
   }
 
   /** As many of the first wishes as the operator's wallet can send. */
   private affordable(wishes: readonly Wish[], balance: bigint): readonly Wish[] {
     let left = balance - FEE_MARGIN;
     let count = 0;
-    for (const { message } of wishes) {
-      left -= message.value + FEE_MARGIN_PER_MESSAGE;
+    for (const { message, carriage } of wishes) {
+      left -= message.value + carriage + FEE_MARGIN_PER_MESSAGE;
       if (left < 0n) break;
       count++;
     }
@@ -150,4 +174,8 @@ export class Settlement {
     this.hasWarned = isShort;
     return wishes.slice(0, count);
   }
+}
+
+function chargeId({ id }: Channel): string {
+  return `charge ${id}`;
 }

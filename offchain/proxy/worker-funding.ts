@@ -33,6 +33,8 @@ export interface Wish {
   readonly id: string;
   readonly above: bigint;
   readonly message: OutgoingMessage;
+  /** What the message costs on its way beyond any other, in nanoTON. */
+  readonly carriage: bigint;
   /** What it moves, in nanoTON. */
   readonly worth: bigint;
 }
@@ -82,6 +84,7 @@ export class WorkerFunding {
         bounce: true,
         body: ProxyContract.fundBody({ workerOwner: owner, amount: config.workerDepositNano }),
       },
+      carriage: 0n,
       worth: 0n,
     }));
   }

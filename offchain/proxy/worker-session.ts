@@ -202,13 +202,13 @@ export class WorkerSession {
    * @throws PeerError bad_receipt when it is not signed by the key that its authorisation names
    */
   async count(signed: SignedReceipt, isDelivered: boolean): Promise<void> {
-    const { crypto, requests } = this.parts;
+    const { clock, crypto, requests } = this.parts;
     const record = requests.byHash(signed.receipt.authorisationHash);
     if (record === undefined || (record.receipt !== null && (record.isDelivered || !isDelivered))) return;
     if (!(await verifyReceipt(crypto, toBigEndian(record.authorisation.receiptKey, 32), signed))) {
       throw new PeerError('bad_receipt', 'a receipt with a bad signature');
     }
-    await requests.complete(signed, isDelivered);
+    await requests.complete(signed, isDelivered, clock.nowSec());
   }
 
   /** Gives the worker a voucher for all that is owed, if it has not got one. */

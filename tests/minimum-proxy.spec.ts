@@ -1,0 +1,243 @@
+import { type Address, beginCell, type Cell, Dictionary, toNano } from '@ton/core';
+import type { BlockchainSnapshot } from '@ton/sandbox';
+import '@ton/test-utils';
+import { ClientContract } from '../wrappers/ClientContract';
+import { codeOf } from '../wrappers/contract-code';
+import { messagePrices, minimumValue } from '../wrappers/minimum-value';
+import { OPCODE } from '../wrappers/opcodes';
+import { ProxyContract } from '../wrappers/ProxyContract';
+import { RootContract } from '../wrappers/RootContract';
+import { WorkerContract } from '../wrappers/WorkerContract';
+import { EVERYTHING } from '../wrappers/withdrawal';
+import { expectRefused } from './refusal';
+import { settledAll } from './settling';
+import { constantsOf } from './sources';
+import { ALL_PRICES, DELAY, FEE, keyOf, known, publicKeyOf, STAKE, signedVoucher, World } from './world';
+
+const GAS = constantsOf('gas.tact');
+const gas = (name: string) => BigInt(known(GAS.get(name)));
+const FORWARD = FEE + toNano('0.1');
+
+/** What a chain asks for gas and for carrying cells, in nanoTON. Source: block.tlb, ConfigParam 25, for what MessagePrices leaves out. */
+class Fees {
+  private readonly bitPrice: bigint;
+  private readonly cellPrice: bigint;
+
+  constructor(private readonly config: Cell) {
+    const parameters = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config);
+    const forward = known(parameters.get(25))
+      .beginParse()
+      .skip(8 + 64);
+    this.bitPrice = forward.loadUintBig(64);
+    this.cellPrice = forward.loadUintBig(64);
+  }
+
+  /** Gas and two plain messages. */
+  minimum(units: bigint): bigint {
+    return minimumValue(units, messagePrices(this.config));
+  }
+
+  plain(): bigint {
+    return messagePrices(this.config).lumpPrice;
+  }
+
+  carriage(cells: bigint, bits: bigint): bigint {
+    return this.plain() + ((cells * this.cellPrice + bits * this.bitPrice + 0xffffn) >> 16n);
+  }
+}
+
+/** A message to the ProxyContract or the root, ready to be sent from the state that `prepare` leaves. */
+interface Case {
+  readonly name: string;
+  readonly from: string;
+  readonly to: 'proxy' | 'root';
+  readonly body: (world: World) => Cell;
+  readonly prepare?: (world: World) => Promise<unknown>;
+  readonly minimum: (fees: Fees, body: Cell) => bigint;
+  /** What follows from it, in order, when it brings just that. */
+  readonly follows: readonly string[];
+}
+
+const owner = (world: World, body: Cell) => world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body });
+const PROXY = { from: 'proxyOwner', to: 'proxy' } as const;
+
+/** The dearest message that an order can carry: five receipts, each with its number at the end of the deepest dictionary. */
+const dearestOrdered = () => gas('GasClientCharge') + gas('MaxSettlements') * (gas('GasClientSettleOne') + gas('GasClientSettleOpen'));
+
+/** A ProxyContract carries an order at its size, and hands on what covers the dearest. */
+const orderMinimum = (fees: Fees, body: Cell): bigint => {
+  const order = known(body.refs[0]);
+  const { cells, bits } = sizeOf(order);
+  const carrying = fees.minimum(gas('GasProxyOrder') + cells * gas('GasProxyOrderCell')) - 2n * fees.plain();
+  return carrying + fees.carriage(cells, bits) + fees.minimum(dearestOrdered());
+};
+
+const CASES: readonly Case[] = [
+  {
+    name: 'fund a worker',
+    from: 'operator',
+    to: 'proxy',
+    body: (world) => ProxyContract.fundBody({ workerOwner: world.party('stranger').address, amount: toNano('1') }),
+    minimum: (fees) => fees.minimum(gas('GasProxyFund')) - fees.plain() + fees.carriage(gas('WorkerInitCells'), gas('WorkerInitBits')),
+    follows: ['Proxy > NewWorker: payment'],
+  },
+  {
+    ...PROXY,
+    name: 'configure',
+    body: (world) => {
+      const endpoint = { url: 'a'.repeat(127), keyPin: new Uint8Array(32) };
+      const payerKey = publicKeyOf(keyOf('another payer'));
+      return ProxyContract.configureBody({ operator: world.party('stranger').address, payerKey, endpoint });
+    },
+    minimum: (fees) => fees.minimum(gas('GasProxyConfigure')),
+    follows: [],
+  },
+  {
+    ...PROXY,
+    name: 'register',
+    body: () => ProxyContract.registerBody({ stake: STAKE, forward: FORWARD }),
+    minimum: (fees) => FORWARD + fees.minimum(gas('GasProxyRegister')) - fees.plain(),
+    follows: ['Proxy > Root: proxyRootRegister', 'Root > proxyOwner: payment'],
+  },
+  {
+    ...PROXY,
+    name: 'leave',
+    body: () => ProxyContract.leaveBody(),
+    minimum: (fees) => fees.minimum(gas('GasProxyLeave')) + fees.minimum(gas('GasRootLeave')),
+    follows: ['Proxy > Root: proxyRootLeave', 'Root > proxyOwner: payment'],
+  },
+  {
+    ...PROXY,
+    name: 'announce',
+    body: () => ProxyContract.requestWithdrawalBody({ income: 1n, stake: 0n }),
+    minimum: (fees) => fees.minimum(gas('GasProxyRequest')),
+    follows: [],
+  },
+  {
+    ...PROXY,
+    name: 'complete the whole exit',
+    body: () => ProxyContract.completeWithdrawalBody(),
+    prepare: async (world) => {
+      await owner(world, ProxyContract.leaveBody());
+      await owner(world, ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: EVERYTHING }));
+      world.wait(DELAY);
+    },
+    minimum: (fees) => fees.minimum(gas('GasProxyComplete')),
+    follows: ['Proxy > proxyOwner: payment'],
+  },
+  {
+    from: 'rootOwner',
+    to: 'root',
+    name: 'collect fees',
+    body: () => RootContract.collectFeesBody(),
+    minimum: (fees) => fees.minimum(gas('GasRootCollect')),
+    follows: ['Root > rootOwner: payment'],
+  },
+];
+
+describe.each(ALL_PRICES)('minimum values of proxy and root at %s prices', (which) => {
+  let world: World;
+  let inUse: BlockchainSnapshot;
+  let fees: Fees;
+
+  beforeAll(async () => {
+    world = await World.inUse(which);
+    inUse = world.snapshot();
+    fees = new Fees(world.chain.config);
+    world.name(WorkerContract.create({ ...world.workerTerms, owner: world.party('stranger').address }).address, 'NewWorker');
+  });
+
+  beforeEach(async () => {
+    await world.restore(inUse);
+  });
+
+  test.each(CASES)('$from: $name: the minimum covers every hop, one nano less changes nothing (INV-R4)', async (subject) => {
+    await subject.prepare?.(world);
+    const before = world.snapshot();
+    const to: Address = world[subject.to].address;
+    const from = world.party(subject.from);
+    const body = subject.body(world);
+    const minimum = subject.minimum(fees, body);
+    await expectRefused(world, { from, to, body, value: minimum - 1n }, 'lowValue');
+    await world.restore(before);
+    const { trace } = await world.send({ from, to, body, value: minimum });
+    expect(trace[0]).not.toMatch(/refused|failed/);
+    expect(trace.slice(1)).toEqual(subject.follows);
+  });
+
+  test.each<[string, (world: World) => Cell]>([
+    [
+      'a charge',
+      ({ clientChannel: { address } }) =>
+        ClientContract.chargeBody(signedVoucher({ channel: address, total: toNano('1'), upTo: 1n, open: 1n })),
+    ],
+    ['a collection', () => ClientContract.collectBody()],
+    ['a release', () => ClientContract.releaseBody({ amount: 1n })],
+    [
+      'five receipts',
+      ({ clientChannel: { address } }) => ClientContract.settleBody({ receipts: settledAll(address, [1n, 2n, 3n, 4n, 5n]) }),
+    ],
+  ])('an order for %s has a minimum that covers the channel, too (INV-R4)', async (_what, orderOf) => {
+    const order = orderOf(world);
+    const to = world.proxy.address;
+    const from = world.party('proxyOwner');
+    const body = ProxyContract.orderBody({ to: world.clientChannel.address, order });
+    const minimum = orderMinimum(fees, body);
+    await expectRefused(world, { from, to, body, value: minimum - 1n }, 'lowValue');
+    await world.restore(inUse);
+
+    const sent = await world.send({ from, to, body, value: minimum });
+    expect(sent.trace.filter((line) => /refused|failed/.test(line))).toEqual([]);
+    expect(sent.trace.length).toBeGreaterThan(2);
+  });
+
+  test.each<[string, string, (world: World) => Cell, bigint]>([
+    [
+      'registration',
+      'GasRootRegister',
+      ({ proxyTerms }) =>
+        beginCell()
+          .storeUint(OPCODE.root.proxyRootRegister, 32)
+          .storeUint(0, 64)
+          .storeUint(STAKE, 64)
+          .storeAddress(proxyTerms.owner)
+          .storeUint(proxyTerms.withdrawDelay, 32)
+          .storeUint(proxyTerms.index, 32)
+          .endCell(),
+      FEE,
+    ],
+    [
+      'departure',
+      'GasRootLeave',
+      ({ proxyTerms }) => beginCell().storeUint(OPCODE.root.proxyRootLeave, 32).storeUint(0, 64).storeAddress(proxyTerms.owner).endCell(),
+      0n,
+    ],
+  ])("the minimum of a proxy's %s at the root covers every hop, one nano less is refused (INV-R4)", async (what, name, bodyOf, fee) => {
+    const minimum = fee + fees.minimum(gas(name)) - (what === 'registration' ? fees.plain() : 0n);
+    const [proxy, root] = [world.proxy.address, world.root.address];
+    const [refused, bounce] = await world.receive(proxy, root, bodyOf(world), minimum - 1n);
+    expect([refused, bounce]).toEqual([expect.stringMatching(/ refused \(lowValue\)$/), 'Root > Proxy: bounce']);
+    const trace = await world.receive(proxy, root, bodyOf(world), minimum);
+    expect(trace).toEqual([expect.not.stringMatching(/refused|failed/), 'Root > proxyOwner: payment']);
+  });
+});
+
+test('the size of what a worker channel is deployed with is the one that funding pays for', async () => {
+  const world = await World.create();
+  const code = codeOf('WorkerContract');
+  const data = known(world.workerChannel.init?.data ?? undefined);
+  expect(sizeOf(code, data)).toEqual({ cells: gas('WorkerInitCells'), bits: gas('WorkerInitBits') });
+});
+
+/** Cells and bits of trees of cells, equal ones counted once. */
+function sizeOf(...roots: readonly Cell[]): { readonly cells: bigint; readonly bits: bigint } {
+  const seen = new Map<string, Cell>();
+  const walk = (cell: Cell) => {
+    const hash = cell.hash().toString('hex');
+    if (seen.has(hash)) return;
+    seen.set(hash, cell);
+    cell.refs.forEach(walk);
+  };
+  roots.forEach(walk);
+  return { cells: BigInt(seen.size), bits: [...seen.values()].reduce((bits, cell) => bits + BigInt(cell.bits.length), 0n) };
+}
