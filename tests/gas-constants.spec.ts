@@ -5,7 +5,7 @@ import { ProxyContract } from '../wrappers/ProxyContract';
 import { openHash, type Voucher } from '../wrappers/statements';
 import { WorkerContract } from '../wrappers/WorkerContract';
 import { EVERYTHING } from '../wrappers/withdrawal';
-import { settled } from './settling';
+import { deepestOpen, NUMBERS, settled } from './settling';
 import { constantsOf } from './sources';
 import {
   DELAY,
@@ -25,16 +25,6 @@ import {
 const GAS = constantsOf('gas.tact');
 const constant = (name: string) => BigInt(known(GAS.get(name)));
 const most = (gas: readonly bigint[]) => gas.reduce((a, b) => (a > b ? a : b), 0n);
-
-/** Five numbers that share no way through a dictionary. */
-const NUMBERS = [1n, 2n, 3n, 4n, 5n].map((i) => (i << 61n) + i);
-
-/** Open numbers, few enough for a voucher, whose dictionary is as deep as it can be on the way to each of `numbers`: 64 forks. */
-function deepestOpen(numbers: readonly bigint[]): bigint[] {
-  const open = new Set(numbers);
-  for (const number of numbers) for (let bit = 0n; bit < 64n; bit++) open.add(number ^ (1n << bit));
-  return [...open];
-}
 
 /**
  * Each constant is what the dearest way to send its message uses, to the unit: less would starve a message that brings the minimum,

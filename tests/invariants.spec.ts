@@ -23,7 +23,8 @@ describe('docs/invariants.md', () => {
   test('has every rule, and every id that a test carries (INV-R9)', () => {
     const ids = new Set(ROWS.map(({ id }) => id));
     for (let rule = 1; rule <= 9; rule++) expect(ids).toContain(`INV-R${rule}`);
-    const specs = readdirSync(__dirname).filter((file) => file.endsWith('.spec.ts') && file !== 'invariants.spec.ts');
+    const files = readdirSync(__dirname, { recursive: true, encoding: 'utf8' });
+    const specs = files.filter((file) => file.endsWith('.spec.ts') && file !== 'invariants.spec.ts');
     for (const file of specs) {
       const spec = file.slice(0, -'.spec.ts'.length);
       for (const id of idsOf(spec)) expect(ROWS.find((row) => row.id === id)?.attackedIn).toContain(spec);

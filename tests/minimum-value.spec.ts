@@ -208,10 +208,10 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     await world.restore(inUse);
   });
 
-  async function effectOf(subject: Case, value: bigint): Promise<Effect> {
+  async function effectOf(subject: Case, body: Cell, value: bigint): Promise<Effect> {
     const { address } = world[subject.to];
     const before = await world.balance(address);
-    const done = await deliver(subject, value);
+    const done = await deliver(subject, body, value);
     const transaction = known(done.transactions[subject.from === 'Proxy' ? 0 : 1]);
     const rent = rentOf({ transactions: [transaction] }, address);
     return {
@@ -223,8 +223,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     };
   }
 
-  async function deliver(subject: Case, value: bigint) {
-    const body = subject.body(world);
+  async function deliver(subject: Case, body: Cell, value: bigint) {
     const to = world[subject.to].address;
     if (subject.from === 'Proxy') return world.arrive(world.proxy.address, to, body, value);
     return world.send({ from: world.party(subject.from), to, body, value });
@@ -239,7 +238,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     await subject.prepare?.(world);
     const { address } = world[subject.to];
     const data = await world.data(address);
-    const { line, sent, gained, gasFee } = await effectOf(subject, minimumOf(subject) - 1n);
+    const { line, sent, gained, gasFee } = await effectOf(subject, subject.body(world), minimumOf(subject) - 1n);
     expect(line).toMatch(/ refused \(lowValue\)$/);
     const { lumpPrice } = messagePrices(world.chain.config);
     expect(sent).toEqual([{ to: senderOf(subject), coins: minimumOf(subject) - 1n - gasFee - lumpPrice }]);
@@ -252,11 +251,12 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     async (subject) => {
       await subject.prepare?.(world);
       const before = world.snapshot();
+      const body = subject.body(world);
       const minimum = minimumOf(subject);
       const { lumpPrice } = messagePrices(world.chain.config);
       for (const value of [minimum, 2n * minimum - 1n]) {
         await world.restore(before);
-        const { line, sent, gained, held, gasFee } = await effectOf(subject, value);
+        const { line, sent, gained, held, gasFee } = await effectOf(subject, body, value);
         const amount = amountOf(subject, held);
         expect(line).not.toMatch(/refused|failed/);
         expect(gained).toBe(-amount);
@@ -264,7 +264,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
       }
       for (const value of [2n * minimum, toNano('3')]) {
         await world.restore(before);
-        const { line, sent, gained, held, gasFee } = await effectOf(subject, value);
+        const { line, sent, gained, held, gasFee } = await effectOf(subject, body, value);
         const amount = amountOf(subject, held);
         expect(line).not.toMatch(/refused|failed/);
         expect(gained).toBe(-amount);
@@ -279,18 +279,19 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     async (subject) => {
       await subject.prepare?.(world);
       const before = world.snapshot();
+      const body = subject.body(world);
       const minimum = minimumOf(subject);
       const { lumpPrice } = messagePrices(world.chain.config);
       for (const value of [minimum, 2n * minimum - 1n]) {
         await world.restore(before);
-        const { line, sent, gained, gasFee } = await effectOf(subject, value);
+        const { line, sent, gained, gasFee } = await effectOf(subject, body, value);
         expect(line).not.toMatch(/refused|failed/);
         expect(sent).toEqual([]);
         expect(gained).toBe(value - gasFee);
       }
       for (const value of [2n * minimum, toNano('3')]) {
         await world.restore(before);
-        const { line, sent, gained, gasFee } = await effectOf(subject, value);
+        const { line, sent, gained, gasFee } = await effectOf(subject, body, value);
         expect(line).not.toMatch(/refused|failed/);
         expect(gained).toBe(0n);
         expect(sent).toEqual([{ to: senderOf(subject), coins: value - gasFee - lumpPrice }]);

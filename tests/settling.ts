@@ -77,3 +77,13 @@ export function settled(request: Settling): SettledReceipt {
 export function settledAll(channel: Address, numbers: readonly bigint[], request: Partial<Settling> = {}): SettledReceipt[] {
   return numbers.map((number) => settled({ ...request, channel, number }));
 }
+
+/** Five numbers that share no way through a dictionary. */
+export const NUMBERS = [1n, 2n, 3n, 4n, 5n].map((i) => (i << 61n) + i);
+
+/** Open numbers, few enough for a voucher, whose dictionary is as deep as it can be on the way to each of `numbers`: 64 forks. */
+export function deepestOpen(numbers: readonly bigint[]): bigint[] {
+  const open = new Set(numbers);
+  for (const number of numbers) for (let bit = 0n; bit < 64n; bit++) open.add(number ^ (1n << bit));
+  return [...open];
+}
