@@ -3,7 +3,7 @@ import type { BlockchainSnapshot } from '@ton/sandbox';
 import '@ton/test-utils';
 import { ClientContract } from '../wrappers/ClientContract';
 import { codeOf } from '../wrappers/contract-code';
-import { messagePrices, minimumValue } from '../wrappers/minimum-value';
+import { type MessagePrices, messagePrices, minimumValue } from '../wrappers/minimum-value';
 import { OPCODE } from '../wrappers/opcodes';
 import { ProxyContract } from '../wrappers/ProxyContract';
 import { RootContract } from '../wrappers/RootContract';
@@ -24,7 +24,10 @@ class Fees {
   private readonly bitPrice: bigint;
   private readonly cellPrice: bigint;
 
-  constructor(private readonly config: Cell) {
+  private readonly prices: MessagePrices;
+
+  constructor(config: Cell) {
+    this.prices = messagePrices(config);
     const parameters = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config);
     const forward = known(parameters.get(25))
       .beginParse()
@@ -35,11 +38,11 @@ class Fees {
 
   /** Gas and two plain messages. */
   minimum(units: bigint): bigint {
-    return minimumValue(units, messagePrices(this.config));
+    return minimumValue(units, this.prices);
   }
 
   plain(): bigint {
-    return messagePrices(this.config).lumpPrice;
+    return this.prices.lumpPrice;
   }
 
   carriage(cells: bigint, bits: bigint): bigint {

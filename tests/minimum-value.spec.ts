@@ -2,7 +2,7 @@ import { type Address, type Cell, type Message, toNano } from '@ton/core';
 import type { BlockchainSnapshot, BlockchainTransaction } from '@ton/sandbox';
 import '@ton/test-utils';
 import { ClientContract } from '../wrappers/ClientContract';
-import { messagePrices, minimumValue } from '../wrappers/minimum-value';
+import { type MessagePrices, messagePrices, minimumValue } from '../wrappers/minimum-value';
 import { MAX_OPEN, openHash } from '../wrappers/statements';
 import { WorkerContract } from '../wrappers/WorkerContract';
 import { EVERYTHING } from '../wrappers/withdrawal';
@@ -198,10 +198,12 @@ interface Effect {
 describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
   let world: World;
   let inUse: BlockchainSnapshot;
+  let prices: MessagePrices;
 
   beforeAll(async () => {
     world = await World.inUse(which);
     inUse = world.snapshot();
+    prices = messagePrices(world.chain.config);
   });
 
   beforeEach(async () => {
@@ -232,7 +234,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
   /** Who sent the message, and who is paid by the channel. */
   const senderOf = (subject: Case) => (subject.from === 'Proxy' ? world.proxy : world.party(subject.from)).address.toRawString();
   const amountOf = ({ pays }: Case, held: bigint) => (pays === 'everything' ? held : pays === 'deposit' ? held - RESERVE : (pays ?? 0n));
-  const minimumOf = (subject: Case) => minimumValue(subject.gas, messagePrices(world.chain.config));
+  const minimumOf = (subject: Case) => minimumValue(subject.gas, prices);
 
   test.each(CASES)('$from: $name: one nano less than the minimum is refused and changes nothing (INV-R4)', async (subject) => {
     await subject.prepare?.(world);
@@ -240,7 +242,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
     const data = await world.data(address);
     const { line, sent, gained, gasFee } = await effectOf(subject, subject.body(world), minimumOf(subject) - 1n);
     expect(line).toMatch(/ refused \(lowValue\)$/);
-    const { lumpPrice } = messagePrices(world.chain.config);
+    const { lumpPrice } = prices;
     expect(sent).toEqual([{ to: senderOf(subject), coins: minimumOf(subject) - 1n - gasFee - lumpPrice }]);
     expect(gained).toBe(0n);
     expect(await world.data(address)).toEqualCell(data);
@@ -253,7 +255,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
       const before = world.snapshot();
       const body = subject.body(world);
       const minimum = minimumOf(subject);
-      const { lumpPrice } = messagePrices(world.chain.config);
+      const { lumpPrice } = prices;
       for (const value of [minimum, 2n * minimum - 1n]) {
         await world.restore(before);
         const { line, sent, gained, held, gasFee } = await effectOf(subject, body, value);
@@ -281,7 +283,7 @@ describe.each(ALL_PRICES)('minimum values at %s prices', (which) => {
       const before = world.snapshot();
       const body = subject.body(world);
       const minimum = minimumOf(subject);
-      const { lumpPrice } = messagePrices(world.chain.config);
+      const { lumpPrice } = prices;
       for (const value of [minimum, 2n * minimum - 1n]) {
         await world.restore(before);
         const { line, sent, gained, gasFee } = await effectOf(subject, body, value);

@@ -6,7 +6,7 @@ import { beginCell, type Cell, toNano } from '@ton/core';
 import { merkleRoot } from '../../wrappers/anchors';
 import { ClientContract } from '../../wrappers/ClientContract';
 import { type ContractName, codeOf } from '../../wrappers/contract-code';
-import { GAS, messagePrices, minimumValue } from '../../wrappers/minimum-value';
+import { GAS, type MessagePrices, messagePrices, minimumValue } from '../../wrappers/minimum-value';
 import { ProxyContract } from '../../wrappers/ProxyContract';
 import { type ChangeKind, MODEL_KIND, RootContract } from '../../wrappers/RootContract';
 import { MAX_OPEN, openHash } from '../../wrappers/statements';
@@ -127,11 +127,15 @@ interface Measurement {
 class Meter {
   readonly flows = new Map<string, Measurement>();
 
-  constructor(private readonly world: World) {}
+  private readonly prices: MessagePrices;
+
+  constructor(private readonly world: World) {
+    this.prices = messagePrices(world.chain.config);
+  }
 
   /** One fifth above the minimum of a message that uses `gas` at most: enough, and too little for a refund. */
   enough(gas: bigint): bigint {
-    return (minimumValue(gas, messagePrices(this.world.chain.config)) * 6n) / 5n;
+    return (minimumValue(gas, this.prices) * 6n) / 5n;
   }
 
   /** Sends one message and adds what follows from it to the flow. */

@@ -1,0 +1,194 @@
+import { type Address, beginCell, type Cell } from '@ton/core';
+import { sign } from '@ton/crypto';
+import type { BlockchainSnapshot } from '@ton/sandbox';
+import { ClientContract, type SettledReceipt } from '../../wrappers/ClientContract';
+import { packAuthorisation, packPrices, statementHash } from '../../wrappers/statements';
+import { COST, PRICES, settled } from '../settling';
+import { known, publicKeyOf, RECEIPT, SESSION, STRANGER_KEY, World } from '../world';
+import { Story } from './story';
+
+/** Bits of settled_receipt$_ before and after its reference, and of settled_authorisation$_ (schema.tlb). */
+const SIGNATURE = 512;
+const REPORTED = 256 + 4 * 32 + 8 + 32;
+const MAX_BITS = 1023;
+
+/** The body of a settlement with another receipt's cell in it. */
+function withReceipt(body: Cell, change: (receipt: Cell) => Cell): Cell {
+  const [receipt, ...others] = body.refs;
+  const builder = beginCell()
+    .storeBits(body.bits)
+    .storeRef(change(known(receipt)));
+  for (const other of others) builder.storeRef(other);
+  return builder.endCell();
+}
+
+/** A cell with these bits, and the references of another. */
+function cellOf(store: (builder: ReturnType<typeof beginCell>) => void, references: readonly Cell[]): Cell {
+  const builder = beginCell();
+  store(builder);
+  for (const reference of references) builder.storeRef(reference);
+  return builder.endCell();
+}
+
+/** The body of a settlement with another cell for the prices. */
+function withPrices(body: Cell, prices: Cell): Cell {
+  return withReceipt(body, (receipt) => {
+    const authorisation = known(receipt.refs[0]);
+    const changed = cellOf((builder) => builder.storeBits(authorisation.bits), [prices]);
+    return cellOf((builder) => builder.storeBits(receipt.bits), [changed]);
+  });
+}
+
+const PRICES_CELL = packPrices(PRICES);
+/** Prices with one more behind them. */
+const LONGER_PRICES = beginCell().storeSlice(PRICES_CELL.beginParse()).storeUint(1_000_000_000, 48).endCell();
+
+/** Takes `count` bits from the beginning of what the receipt reports to the end of the sealed hash: both together hash as before. */
+function lengthenSealed(receipt: Cell, count: number): Cell {
+  const authorisation = known(receipt.refs[0]);
+  const longer = cellOf(
+    (builder) => builder.storeBits(authorisation.bits).storeBits(receipt.bits.substring(SIGNATURE, count)),
+    authorisation.refs,
+  );
+  const rest = receipt.bits.substring(SIGNATURE + count, REPORTED - count);
+  return cellOf((builder) => builder.storeBits(receipt.bits.substring(0, SIGNATURE)).storeBits(rest), [longer]);
+}
+
+/** The other way round: the last `count` bits of the sealed hash become the first of what the receipt reports. */
+function shortenSealed(receipt: Cell, count: number): Cell {
+  const authorisation = known(receipt.refs[0]);
+  const kept = authorisation.bits.length - count;
+  const shorter = cellOf((builder) => builder.storeBits(authorisation.bits.substring(0, kept)), authorisation.refs);
+  return cellOf(
+    (builder) =>
+      builder
+        .storeBits(receipt.bits.substring(0, SIGNATURE))
+        .storeBits(authorisation.bits.substring(kept, count))
+        .storeBits(receipt.bits.substring(SIGNATURE, REPORTED)),
+    [shorter],
+  );
+}
+
+/** Some counts of bits, and the most that a cell of this size has room for. */
+const lengths = (used: number): readonly number[] => [1, 8, 32, 40, 64, MAX_BITS - used];
+
+describe('a settlement that was spliced from what was signed', () => {
+  let world: World;
+  let inUse: BlockchainSnapshot;
+  let story: Story;
+  let channel: Address;
+
+  beforeAll(async () => {
+    world = await World.inUse();
+    inUse = world.snapshot();
+    channel = world.clientChannel.address;
+  });
+
+  beforeEach(async () => {
+    await world.restore(inUse);
+    story = new Story(world);
+  });
+
+  const bodyOf = (...receipts: readonly SettledReceipt[]) => ClientContract.settleBody({ receipts });
+  const one = (number = 1n) => settled({ channel, number });
+  const nothingMoved = () => expect(story.table()).toEqual({});
+
+  test('with a longer sealed hash, so that token counts would be read further back: refused at any length', async () => {
+    const body = bodyOf(one());
+    const sealed = known(known(body.refs[0]).refs[0]).bits.length;
+    for (const count of lengths(sealed)) {
+      await story.refused(
+        'malformed',
+        'operator',
+        channel,
+        withReceipt(body, (receipt) => lengthenSealed(receipt, count)),
+      );
+    }
+    nothingMoved();
+  });
+
+  test('with a shorter sealed hash, so that token counts would be read further in front: refused at any length', async () => {
+    const body = bodyOf(one());
+    for (const count of lengths(SIGNATURE + REPORTED)) {
+      await story.refused(
+        'malformed',
+        'operator',
+        channel,
+        withReceipt(body, (receipt) => shortenSealed(receipt, count)),
+      );
+    }
+    nothingMoved();
+  });
+
+  test('with the bits where they belong: paid, so that the splices above differ in nothing else', async () => {
+    await story.send(
+      'operator',
+      channel,
+      withReceipt(bodyOf(one()), (receipt) => lengthenSealed(receipt, 0)),
+    );
+    expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
+  });
+
+  test('from two requests: the receipt of one under the authorisation of the other is refused, whichever part is swapped', async () => {
+    const cheap = settled({ channel, number: 1n, usage: { uncachedPrompt: 1, cachedPrompt: 0, answer: 0, reasoning: 0 } });
+    const dear = settled({ channel, number: 2n, authorisation: { seal: 99n } });
+    const splices: readonly SettledReceipt[] = [
+      { ...cheap, receipt: dear.receipt, receiptSignature: dear.receiptSignature },
+      { ...cheap, receipt: dear.receipt },
+      { ...cheap, order: dear.order },
+      { ...cheap, authorisation: dear.authorisation },
+      { ...cheap, authorisation: dear.authorisation, authorisationSignature: dear.authorisationSignature },
+      { ...cheap, authorisation: { ...cheap.authorisation, prices: { ...PRICES, answer: PRICES.answer + 1n } } },
+      { ...cheap, authorisation: { ...cheap.authorisation, maxAmount: cheap.authorisation.maxAmount + 1n } },
+      { ...cheap, authorisation: { ...cheap.authorisation, receiptKey: publicKeyOf(STRANGER_KEY) } },
+      { ...cheap, receipt: { ...cheap.receipt, usage: dear.receipt.usage } },
+      { ...cheap, authorisationSignature: cheap.receiptSignature, receiptSignature: cheap.authorisationSignature },
+    ];
+    for (const splice of splices) await story.refused('badSignature', 'operator', channel, bodyOf(splice));
+    await story.refused('badSignature', 'operator', channel, bodyOf(one(), { ...dear, receipt: cheap.receipt }));
+    nothingMoved();
+  });
+
+  test('from an order of another channel with the same number: refused, since the contract puts its own address there', async () => {
+    const other = ClientContract.create({ ...world.clientTerms, owner: world.party('stranger').address }).address;
+    const elsewhere = settled({ channel: other, number: 1n });
+    await story.refused('badSignature', 'operator', channel, bodyOf(elsewhere));
+    // The hash of the order does not travel: nobody can show one that belongs to another order.
+    await story.refused('badSignature', 'operator', channel, bodyOf({ ...elsewhere, order: one().order }));
+    nothingMoved();
+  });
+
+  test('from the same receipt twice, in one message and in two: refused the second time', async () => {
+    await story.refused('notRising', 'operator', channel, bodyOf(one(), one()));
+    await story.refused('notRising', 'operator', channel, bodyOf(one(1n), one(2n), one(2n)));
+    await story.send('operator', channel, bodyOf(one()));
+    await story.refused('notRising', 'operator', channel, bodyOf(one()));
+    expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
+  });
+
+  test('with bits or a reference behind the prices: refused, since the client did not sign them', async () => {
+    for (const spoilt of [
+      LONGER_PRICES,
+      beginCell().storeSlice(PRICES_CELL.beginParse()).storeBit(true).endCell(),
+      beginCell().storeSlice(PRICES_CELL.beginParse()).storeRef(PRICES_CELL).endCell(),
+    ]) {
+      await story.refused('badSignature', 'operator', channel, withPrices(bodyOf(one()), spoilt));
+    }
+    nothingMoved();
+  });
+
+  test('with bits behind the prices that the client did sign: costs what the prices say, and nothing more', async () => {
+    const signed = cellOf((builder) => builder.storeBits(packAuthorisation(one().authorisation).bits), [LONGER_PRICES]);
+    const own = settled({ channel, number: 1n, receipt: { authorisationHash: statementHash(signed) } });
+    const authorisationSignature = sign(signed.hash(), SESSION.secretKey);
+    await story.send('operator', channel, withPrices(bodyOf({ ...own, authorisationSignature }), LONGER_PRICES));
+    expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
+  });
+
+  test('with a receipt that another guest signed, or the client itself: refused', async () => {
+    await story.refused('badSignature', 'operator', channel, bodyOf(settled({ channel, number: 1n, receiptKey: STRANGER_KEY })));
+    await story.refused('badSignature', 'operator', channel, bodyOf(settled({ channel, number: 1n, receiptKey: SESSION })));
+    await story.refused('badSignature', 'operator', channel, bodyOf(settled({ channel, number: 1n, sessionKey: RECEIPT })));
+    nothingMoved();
+  });
+});
