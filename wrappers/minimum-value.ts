@@ -26,7 +26,7 @@ export const GAS = {
   workerComplete: 7_324n,
   proxyFund: 9_926n,
   proxyConfigure: 9_287n,
-  proxyRegister: 7_127n,
+  proxyRegister: 7_161n,
   proxyLeave: 6_749n,
   proxyRequest: 7_881n,
   proxyComplete: 7_899n,
