@@ -40,6 +40,8 @@ module.exports = {
     // The trusted computing base: no chain, no ledger, no wallet.
     only('guest-is-small', '^offchain/guest/', [...PURE, 'transport', 'runtime'], [STATEMENTS]),
     only('localnet', '^offchain/localnet/', [...PURE, 'chain', 'ledger', 'transport', 'runtime', 'guest'], ['^wrappers/']),
+    only('doctor', '^offchain/doctor/', [...PURE, 'chain', 'transport', 'runtime', 'guest']),
+    only('commands', '^offchain/commands/', [...PURE, 'chain', 'transport', 'runtime', 'guest', 'doctor']),
     only(
       'reference',
       '^offchain/reference/',
@@ -55,8 +57,9 @@ module.exports = {
     },
     {
       name: 'only-who-makes-evidence-sees-a-platform',
+      comment: 'doctor asks it whether it would make any',
       severity: 'error',
-      from: { path: '^offchain/', pathNot: ['^offchain/(attestation|guest|localnet)/', TEST] },
+      from: { path: '^offchain/', pathNot: ['^offchain/(attestation|guest|localnet|doctor)/', TEST] },
       to: { path: '^offchain/attestation/platform/' },
     },
     {

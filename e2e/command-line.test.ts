@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { modelHash } from '../offchain/guest/engine/model-hash';
 import { controlSocketPath, getControl } from '../offchain/runtime/control';
 import { LAUNCHER } from './network.test-kit';
 
@@ -134,7 +135,9 @@ describe('cocoon', () => {
   it('shows its commands', async () => {
     const help = await run(CLI, '--help');
     expect(help.code).toBe(0);
-    for (const command of ['proxy', 'worker', 'guest', 'client', 'status', 'balance', 'withdraw']) expect(help.stdout).toContain(command);
+    for (const command of ['proxy', 'worker', 'guest', 'client', 'status', 'balance', 'withdraw', 'model-hash', 'explain-hash', 'doctor']) {
+      expect(help.stdout).toContain(command);
+    }
   });
 
   it.each<readonly [string, readonly string[], RegExp]>([
@@ -143,10 +146,26 @@ describe('cocoon', () => {
     ['a process without its config', ['proxy'], /--config <file>/],
     ['a config file that is not there', ['proxy', '--config', '/no/such.json'], /\/no\/such\.json does not exist/],
     ['a process that is not running', ['balance', '--state', '/no/such'], /no process answers/],
+    ['nothing to hash', ['model-hash'], /name the folder or file of a model/],
+    ['a model that is not there', ['model-hash', '/no/such.gguf'], /no model at \/no\/such\.gguf/],
+    ['an event log that is not there', ['explain-hash', '/no/such.log'], /\/no\/such\.log cannot be read: ENOENT/],
+    ['a doctor for two places', ['doctor', '--host', '--guest'], /--host or --guest, not both/],
   ])('says what is wrong in one line: %s', async (_what, args, pattern) => {
     const outcome = await run(CLI, ...args);
     expect(outcome.code).toBe(2);
     expectOneLine(outcome, pattern);
+  });
+
+  it('hashes the built-in model as the local network lists it', async () => {
+    const model = join(__dirname, '..', 'offchain', 'guest', 'engine', 'demo', 'cocoon-demo.gguf');
+    expect(await run(CLI, 'model-hash', model)).toMatchObject({ code: 0, stdout: `${await modelHash(model)}\n` });
+  });
+
+  it('looks at this machine, whatever it is, and ends with 0 only if nothing failed', async () => {
+    const { code, stdout, stderr } = await run(CLI, 'doctor');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/ok {4}node/);
+    expect(code).toBe(/^ {2}FAIL/m.test(stdout) ? 1 : 0);
   });
 
   it("refuses a network that names Intel's root, with the reason", async () => {

@@ -2,6 +2,7 @@
 /** `cocoon <command>`: runs a process, or asks one that runs. */
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import type { Terminal } from './commands/terminal';
 import { ConfigError, messageOf } from './core/errors';
 import { controlSocketPath, getControl, sendCommand } from './runtime/control';
 import { EXIT_CONFIG, EXIT_FAILED } from './runtime/lifecycle';
@@ -65,6 +66,7 @@ async function main(args: readonly string[]): Promise<void> {
         process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
       });
   }
+  addTools(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
@@ -79,6 +81,53 @@ async function main(args: readonly string[]): Promise<void> {
     process.exitCode = isUsage ? EXIT_CONFIG : EXIT_FAILED;
   }
 }
+
+/** What needs no running process. Each is loaded when it is asked for: a guest that is started here loads nothing of a chain. */
+function addTools(program: Command): void {
+  program
+    .command('model-hash')
+    .description('the hash that names a model: over the files of a folder, or the dm-verity root of an image')
+    .argument('[path]', 'folder or file of the model')
+    .option('--verity <image>', 'an image that is mounted through dm-verity: the root hash that veritysetup prints')
+    .option('--salt <hex>', 'salt of its hash tree; none unless told, as with veritysetup format --salt=-')
+    .option('--tree <file>', 'its hash tree, which says how it was made')
+    .option('--tree-offset <bytes>', 'where in that file the tree begins, as given to veritysetup as --hash-offset')
+    .action(async (path: string | undefined, options: Readonly<Record<'verity' | 'salt' | 'tree' | 'treeOffset', string | undefined>>) => {
+      const { modelHashCommand }: typeof import('./commands/model-hash') = require('./commands/model-hash');
+      await modelHashCommand({ path, ...options }, TERMINAL);
+    });
+  program
+    .command('explain-hash')
+    .description("replays a TDX guest's event log, and names what makes its measurements differ (tried on synthetic logs only)")
+    .argument('[log]', 'the event log', EVENT_LOG)
+    .option('--quote <file>', 'a quote of the machine, or its evidence: what its registers hold')
+    .option('--expected <file>', 'what they should hold: JSON with mrtd, rtmr0, rtmr1, rtmr2, rtmr3 in hex')
+    .option('--reference <log>', 'the event log of a machine that is as it should be')
+    .action(async (log: string, options: Readonly<Record<'quote' | 'expected' | 'reference', string | undefined>>) => {
+      const { explainHashCommand }: typeof import('./commands/explain-hash') = require('./commands/explain-hash');
+      if (!(await explainHashCommand({ log, ...options }, TERMINAL))) process.exitCode = EXIT_FAILED;
+    });
+  program
+    .command('doctor')
+    .description('looks at this machine and at a network, and says what is wrong and what to do')
+    .option('--host', 'as the host of a guest')
+    .option('--guest', 'as a guest, on TDX')
+    .option('--network <file>', 'network.json: looks at its chain, its root contract and its proxies, too')
+    .option('--pccs <url>', "a cache of Intel's collateral to look at")
+    .action(async (options: { readonly host?: boolean; readonly guest?: boolean; readonly network?: string; readonly pccs?: string }) => {
+      const { doctorCommand }: typeof import('./commands/doctor') = require('./commands/doctor');
+      const { thisMachine }: typeof import('./doctor/machine') = require('./doctor/machine');
+      if (!(await doctorCommand(options, thisMachine(), TERMINAL))) process.exitCode = EXIT_FAILED;
+    });
+}
+
+const EVENT_LOG = '/sys/firmware/acpi/tables/data/CCEL';
+
+const TERMINAL: Terminal = {
+  write: (text) => void process.stdout.write(text),
+  note: (text) => void process.stderr.write(text),
+  isWatched: process.stderr.isTTY === true,
+};
 
 async function ask(stateFolder: string): Promise<{ readonly body: string }> {
   try {

@@ -12,6 +12,16 @@ import { processConfigShape } from '../runtime/config';
 const embeddedEngine = z.strictObject({
   kind: z.literal('embedded'),
   modelPath: z.string().min(1).describe('GGUF file of the model, which the guest hashes, proves and loads'),
+  proof: z
+    .enum(['files', 'verity'])
+    .default('files')
+    .describe('how the model is proven: files, by their hash at each start; verity, by the dm-verity device that it is mounted from'),
+  modelHash: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable()
+    .default(null)
+    .describe('what the hash has to be, as `cocoon model-hash` prints it: the guest serves nothing else; null for whatever it is'),
 });
 
 const urlEngine = z.strictObject({
@@ -19,19 +29,26 @@ const urlEngine = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).describe('an OpenAI-compatible server; nothing proves its weights: MODEL NOT PROVEN'),
 });
 
+const simulatedPlatform = z.strictObject({
+  kind: z.literal('simulated'),
+  folder: z.string().min(1).describe('folder of the development root'),
+});
+
+const tdxPlatform = z.strictObject({ kind: z.literal('tdx') });
+
 export const GuestConfigSchema = z.strictObject({
   ...processConfigShape,
   network: z.string().min(1).describe('path of network.json'),
   socket: z.string().min(1).describe('path of the Unix socket that the worker calls'),
   owner: rawAddress.describe('raw address of the wallet that is paid; the evidence proves it'),
   platform: z
-    .strictObject({ kind: z.literal('simulated'), folder: z.string().min(1).describe('folder of the development root') })
-    .describe('where quotes come from'),
+    .discriminatedUnion('kind', [simulatedPlatform, tdxPlatform])
+    .describe('where quotes come from: simulated, or tdx, the hardware of a TDX guest'),
   image: z
     .string()
     .regex(/^[\x20-\x7e]{1,128}$/)
-    .default('cocoon-guest (SIMULATED)')
-    .describe('name of the image, at most 128 printable ASCII characters'),
+    .optional()
+    .describe('name of the image, at most 128 printable ASCII characters; cocoon-guest where none is given'),
   engine: z.discriminatedUnion('kind', [embeddedEngine, urlEngine]).describe('what runs the model: embedded or url'),
   contextLength: z.int().min(1).optional().describe('most tokens of prompt and answer together, where the engine does not say it'),
   maxRunning: z.int().min(1).max(1024).default(64).describe('requests that may run at once'),

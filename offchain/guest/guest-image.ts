@@ -18,6 +18,11 @@ const STATEMENT_PARTS = 'wrappers/statement';
  */
 const IMAGE_CONFIGURATION = 'cocoon guest image configuration 1\n';
 
+/** SHA-384 of it, which is extended into RTMR3 on every platform; 48 bytes. */
+export function imageConfigDigest(): Uint8Array {
+  return createHash('sha384').update(IMAGE_CONFIGURATION).digest();
+}
+
 /** The files of the guest, paths relative to `folder` with forward slashes: compiled ones, or the sources when it runs from those. */
 export interface GuestFiles {
   readonly folder: string;
@@ -39,7 +44,7 @@ export function guestFiles(): GuestFiles {
 /** The machine that the simulated platform simulates. @throws ConfigError bad_measurement */
 export async function guestMachine(): Promise<SimulatedMachine> {
   const { folder, paths } = guestFiles();
-  return { mrTd: await measureFiles(folder, paths), configDigest: createHash('sha384').update(IMAGE_CONFIGURATION).digest() };
+  return { mrTd: await measureFiles(folder, paths), configDigest: imageConfigDigest() };
 }
 
 /** The image hash of a guest on the simulated platform, before one runs: what a local network's allowlist holds. Lower-case hex. */

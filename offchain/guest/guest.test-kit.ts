@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
+import type { z } from 'zod';
 import { type Authorisation, type Prices, packAuthorisation, statementHash } from '../../wrappers/statements';
 import { decodeBundle } from '../attestation/evidence';
 import { createDevelopmentRoot } from '../attestation/platform/development-root';
@@ -21,7 +22,7 @@ import { encodeGuestRequest, type GuestRequest } from '../sealing/relay-body';
 import { type Answer, type Call, type Connection, readAll } from '../transport/exchange';
 import { connectionOver } from '../transport/session';
 import { dialLocal } from '../transport/tls';
-import { type GuestConfig, GuestConfigSchema } from './config';
+import { GuestConfigSchema } from './config';
 import { simulatedImageHash } from './guest-image';
 import { type OpenGuest, openGuest } from './open-guest';
 
@@ -32,6 +33,9 @@ export const PRICES: Prices = { uncachedPrompt: 100_000_000n, cachedPrompt: 100_
 export const CHAT: RequestHead = { method: 'POST', path: '/v1/chat/completions', headers: {} };
 
 const LIMIT = 16 * 1024 * 1024;
+
+/** A config file's keys, before defaults. */
+type GuestSettings = z.input<typeof GuestConfigSchema>;
 
 /** A sealed answer, opened to its end. */
 export interface Opened {
@@ -60,7 +64,7 @@ export class GuestRig {
     readonly connection: Connection,
   ) {}
 
-  static async start(settings: Partial<GuestConfig> & Pick<GuestConfig, 'engine'>, log = silentLog()): Promise<GuestRig> {
+  static async start(settings: Partial<GuestSettings> & Pick<GuestSettings, 'engine'>, log = silentLog()): Promise<GuestRig> {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-guest-'));
     const platform = join(folder, 'platform');
     const rootDer = await createDevelopmentRoot(platform, NOW_SEC);

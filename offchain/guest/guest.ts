@@ -15,12 +15,13 @@ import type { Engine, EngineModel } from './engine/engine';
 import { KeyRing } from './key-ring';
 import { makeKeySet } from './key-set';
 import type { GuestMetrics } from './metrics';
+import type { WeightsProof } from './model-proof';
 import { type LoggedReceipt, ReceiptLog } from './receipt-log';
 import { Relay, type RelayLimits } from './relay';
 
 /** How the weights are proven before the engine may load them: gives their hash, lower-case hex. `onProgress` is told 0 to 1. */
 export type ModelProof =
-  | { readonly kind: 'files'; prove(onProgress: (progress: number) => void): Promise<string> }
+  | WeightsProof
   /** Nothing can be proven of an engine that the guest did not start. The hash then only names the model. */
   | { readonly kind: 'unproven'; nameHash(modelName: string): string };
 
@@ -85,7 +86,7 @@ export class Guest {
   async boot(): Promise<void> {
     const { proof, engine, log } = this.parts;
     try {
-      if (proof.kind === 'files') this.provenHash = await proof.prove((progress) => this.show({ progress }));
+      if (proof.kind !== 'unproven') this.provenHash = await proof.prove((progress) => this.show({ progress }));
       else log.warn('MODEL NOT PROVEN: the engine was not started from weights that this guest has hashed');
     } catch (error) {
       log.error({ code: codeOf(error) }, 'model cannot be hashed');
@@ -210,7 +211,7 @@ export class Guest {
     return {
       name: model.name,
       kind: proof.kind,
-      hash: proof.kind === 'files' ? this.provenHash : proof.nameHash(model.name),
+      hash: proof.kind === 'unproven' ? proof.nameHash(model.name) : this.provenHash,
       contextLength: Math.min(...lengths),
       capabilities: [...model.capabilities],
     };

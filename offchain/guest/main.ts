@@ -11,7 +11,7 @@ runProcess({ name: 'guest', config: GuestConfigSchema, start });
 async function start(context: ProcessContext<GuestConfig>): Promise<RunningProcess> {
   const { config, log, metrics } = context;
   let shown = '';
-  const { guest, engine, close } = await openGuest(config, {
+  const { guest, engine, simulated, close } = await openGuest(config, {
     network: loadNetwork(config.network),
     log,
     metrics,
@@ -25,7 +25,7 @@ async function start(context: ProcessContext<GuestConfig>): Promise<RunningProce
     },
   });
   return {
-    details: { socket: config.socket, simulated: true, modelProven: engine.modelProven },
+    details: { socket: config.socket, simulated, modelProven: engine.modelProven },
     health: () => healthOf(guest.status(), engine.modelProven),
     stop: close,
   };

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, rmSync } from 'node:fs';
 import type { Registry } from 'prom-client';
+import type { Platform } from '../attestation/platform/platform';
 import { openSimulatedPlatform } from '../attestation/platform/simulated';
+import { openTdxPlatform, type TdxMachine } from '../attestation/platform/tdx';
 import { OffsetClock, systemClock } from '../core/clock';
 import { ConfigError, codeOf } from '../core/errors';
 import type { GuestStatus, HostBlock } from '../protocol/calls';
@@ -15,12 +17,13 @@ import { listen, localListener } from '../transport/tls';
 import type { GuestConfig } from './config';
 import type { Engine } from './engine/engine';
 import { llamaCommand } from './engine/engine-command';
-import { modelHash } from './engine/model-hash';
+import { type FileSystemType, fileSystemType, requireInMemory } from './engine/model-storage';
 import { SupervisedEngine } from './engine/supervised-engine';
 import { parseEngineUrl, UrlEngine } from './engine/url-engine';
 import { Guest, type ModelProof } from './guest';
-import { guestMachine } from './guest-image';
+import { guestMachine, imageConfigDigest } from './guest-image';
 import { GuestMetrics } from './metrics';
+import { MODEL_CHANGED, weightsProof } from './model-proof';
 import { guestService } from './service';
 import { SteadyClock } from './steady-clock';
 
@@ -31,6 +34,8 @@ export interface GuestSurroundings {
   readonly network: Network;
   readonly log: Logger;
   readonly metrics: Registry;
+  /** What a guest on TDX takes from the machine; this one's unless told otherwise. */
+  readonly machine?: TdxMachine & { readonly fileSystemType: FileSystemType };
   onStatus(status: GuestStatus): void;
 }
 
@@ -38,20 +43,20 @@ export interface GuestSurroundings {
 export interface OpenGuest {
   readonly guest: Guest;
   readonly engine: Engine;
+  /** Whether no hardware protects this guest: say SIMULATED wherever a person sees it. */
+  readonly simulated: boolean;
   /** Ends the running requests with their receipts, then the engine and the socket. */
   close(): Promise<void>;
 }
 
 /**
  * Puts a guest together and has it listen; the model is then hashed and the engine started while it already tells how far it is.
- * @throws ConfigError what is wrong in config, network or the platform's folder; TransportError connect_failed
+ * @throws ConfigError what is wrong in config, network or the platform; TransportError connect_failed
  */
 export async function openGuest(config: GuestConfig, surroundings: GuestSurroundings): Promise<OpenGuest> {
   const { network, log } = surroundings;
-  refuseRealNetwork(network);
-  const platform = await openSimulatedPlatform({ ...(await guestMachine()), folder: config.platform.folder });
-  log.warn('SIMULATED: quotes come from the simulated platform, no hardware protects this guest');
-  const { engine, proof } = chooseEngine(config, log);
+  const platform = await openPlatform(config, network, log, surroundings.machine);
+  const { engine, proof } = chooseEngine(config, log, surroundings.machine?.fileSystemType ?? fileSystemType);
   const metrics = new GuestMetrics(surroundings.metrics);
   const blockClock = new OffsetClock();
   const guest = new Guest(
@@ -65,7 +70,7 @@ export async function openGuest(config: GuestConfig, surroundings: GuestSurround
       clock: new SteadyClock(network.clock === 'chain' ? blockClock : systemClock),
       onStatus: surroundings.onStatus,
     },
-    { ...config, network: network.root, contextLength: config.contextLength ?? null },
+    { ...config, image: config.image ?? IMAGE_NAME[platform.kind], network: network.root, contextLength: config.contextLength ?? null },
   );
 
   const service = guestService(guest, (block: HostBlock) => blockClock.setNow(block.atSec));
@@ -83,6 +88,7 @@ export async function openGuest(config: GuestConfig, surroundings: GuestSurround
   return {
     guest,
     engine,
+    simulated: platform.kind === 'simulated',
     close: async () => {
       listener.close();
       await guest.stop();
@@ -91,25 +97,57 @@ export async function openGuest(config: GuestConfig, surroundings: GuestSurround
   };
 }
 
-/** Simulated quotes hold under a development root only; on another network they would be refused one by one. */
-function refuseRealNetwork(network: Network): void {
-  if (network.trustRoots.some((root) => root.kind !== 'development')) {
-    throw new ConfigError('simulated_platform', `network ${network.name} has a real trust root, and the platform is simulated`);
+const IMAGE_NAME: Readonly<Record<Platform['kind'], string>> = { simulated: 'cocoon-guest (SIMULATED)', tdx: 'cocoon-guest' };
+
+async function openPlatform(config: GuestConfig, network: Network, log: Logger, machine?: TdxMachine): Promise<Platform> {
+  const kinds = new Set(network.trustRoots.map((root) => root.kind));
+  switch (config.platform.kind) {
+    case 'simulated': {
+      // Simulated quotes hold under a development root only; on another network they would be refused one by one.
+      if (kinds.has('intel')) {
+        throw new ConfigError('simulated_platform', `network ${network.name} has a real trust root, and the platform is simulated`);
+      }
+      const platform = await openSimulatedPlatform({ ...(await guestMachine()), folder: config.platform.folder });
+      log.warn('SIMULATED: quotes come from the simulated platform, no hardware protects this guest');
+      return platform;
+    }
+    case 'tdx':
+      if (kinds.has('development')) {
+        throw new ConfigError(
+          'tdx_platform',
+          `network ${network.name} has a development root, which vouches for no hardware, and the platform is tdx`,
+        );
+      }
+      // Nobody may seal to an unproven model under Intel's root, so that such a guest would wait for nothing.
+      if (config.engine.kind === 'url') {
+        throw new ConfigError(
+          'model_not_proven',
+          'the engine is a url, whose model nothing proves: on TDX the guest starts the engine itself',
+        );
+      }
+      return openTdxPlatform(imageConfigDigest(), machine);
   }
 }
 
-function chooseEngine(config: GuestConfig, log: Logger): { readonly engine: Engine; readonly proof: ModelProof } {
+function chooseEngine(config: GuestConfig, log: Logger, typeOf: FileSystemType): { readonly engine: Engine; readonly proof: ModelProof } {
   if (config.engine.kind === 'url') {
     return { engine: new UrlEngine(parseEngineUrl(config.engine.url)), proof: { kind: 'unproven', nameHash: unprovenHash } };
   }
   const { modelPath } = config.engine;
   if (!existsSync(modelPath)) throw new ConfigError('model_not_found', `no model at ${modelPath}`, { path: modelPath });
+  const proof = weightsProof({
+    ...config.engine,
+    // The disks of a TDX guest are its host's.
+    requireSafePlace: (path) => (config.platform.kind === 'tdx' ? requireInMemory(path, typeOf) : Promise.resolve()),
+  });
   const engine = new SupervisedEngine({
     identity: LLAMA_IDENTITY,
     command: llamaCommand({ modelPath, ...(config.contextLength === undefined ? {} : { contextLength: config.contextLength }) }),
     log: (level, message, fields) => log[level](fields, message),
+    // The weights are loaded anew, so they are proven anew.
+    beforeRestart: { check: (onProgress) => proof.prove(onProgress), finalCode: MODEL_CHANGED },
   });
-  return { engine, proof: { kind: 'files', prove: (onProgress) => modelHash(modelPath, (done, total) => onProgress(done / total)) } };
+  return { engine, proof };
 }
 
 /** The hash that stands in claims where nothing is proven: of the name alone. Lower-case hex. */

@@ -1,4 +1,4 @@
-import { messageOf } from '../../core/errors';
+import { codeOf, messageOf } from '../../core/errors';
 import { backoffMs, pause } from './backoff';
 import {
   type Engine,
@@ -21,6 +21,11 @@ export interface SupervisedEngineOptions {
   readonly identity: Engine['identity'];
   readonly command: EngineCommand;
   readonly log: EngineLog;
+  /**
+   * Runs before the engine is started again after it ended by itself; with an error nothing is started. Told 0 to 1.
+   * An error of this code is final: the engine stays failed.
+   */
+  readonly beforeRestart?: { check(onProgress: (progress: number) => void): Promise<unknown>; readonly finalCode: string };
   /** Wait before the next start, after this many failures in a row. */
   readonly restartDelayMs?: (failures: number) => number;
   /** How long the process may take to end by itself. */
@@ -152,12 +157,25 @@ export class SupervisedEngine implements Engine {
   }
 
   private async relaunch(signal: AbortSignal, failures: number): Promise<EngineProcess | null> {
+    const { beforeRestart } = this.options;
     try {
+      await beforeRestart?.check((progress) => {
+        // A stop does not wait for a large model.
+        signal.throwIfAborted();
+        this.report(progress / 2, 'checking the model before the engine is started again');
+      });
       return await this.launch(signal);
     } catch (error) {
-      if (!signal.aborted) this.options.log('warn', 'engine does not start again', { failures, reason: messageOf(error) });
+      if (!signal.aborted && codeOf(error) === beforeRestart?.finalCode) this.giveUp(error);
+      else if (!signal.aborted) this.options.log('warn', 'engine does not start again', { failures, reason: messageOf(error) });
       return null;
     }
+  }
+
+  /** Ends the watch: no further start. */
+  private giveUp(error: unknown): void {
+    this.life.abort();
+    this.holder.set({ tag: 'failed', reason: messageOf(error) });
   }
 
   private report(progress: number, note: string): void {
