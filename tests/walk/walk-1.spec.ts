@@ -1,0 +1,3 @@
+import { walkFiftyTimes } from './fifty';
+
+walkFiftyTimes(1);
