@@ -8,7 +8,7 @@ import { receiveByRoot, rootMinimum } from './model-root';
 import { receiveByWorker, workerGas } from './model-worker';
 import type { PriceList } from './prices';
 import type { Account } from './stage';
-import { type Arrival, type Effects, type RefusalCode, refuseUnless } from './transition';
+import { type Arrival, type Effects, refuseUnless } from './transition';
 
 /**
  * Code that takes every message, then fails in its action phase and keeps the coins: what a root becomes when its owner schedules it.
@@ -82,5 +82,3 @@ export function minimumOf(account: Account, body: Body, prices: PriceList): bigi
       return account.kind === 'root' ? rootMinimum(account.state, body, prices) : undefined;
   }
 }
-
-type { RefusalCode };
