@@ -82,7 +82,6 @@ export type OtherBody =
 
 /** `tail`: one bit more than the message has. */
 export type Body = (ClientBody | WorkerBody | ProxyBody | RootBody | OtherBody) & { readonly tail?: boolean };
-type Op = Body['op'];
 
 export const PAYMENT: Body = { op: 'payment' };
 
