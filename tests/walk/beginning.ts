@@ -5,7 +5,7 @@ import type { Body } from './bodies';
 import { Book } from './book';
 import { Chain, type Network } from './chain';
 import { holdingsOf, leaveWith } from './exits';
-import { ofKind, pickFrom } from './plan';
+import { ofKind, pickFrom } from './scene';
 import { addressOf, FEE, type Party, payerKeysOf, STAKE, sessionKeysOf, undeployed } from './stage';
 import { Walker } from './walker';
 

@@ -10,7 +10,7 @@ import { EVERYTHING } from '../../wrappers/withdrawal';
 import type { Body, Signed } from './bodies';
 import type { Book, ClientVoucher } from './book';
 import { minimumOf } from './model';
-import { ofKind } from './plan';
+import { ofKind } from './scene';
 import type { Account, ClientAccount, ProxyAccount, RootAccount, WorkerAccount } from './stage';
 import type { Walker } from './walker';
 

@@ -4,7 +4,7 @@ import { ClientContract } from '../../wrappers/ClientContract';
 import type { Answered, Body } from './bodies';
 import { answer, type Book, ChannelBook, type ClientVoucher } from './book';
 import { type Signer, signerOf, WEAK_KEYS } from './keys';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './plan';
+import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { type Accounts, addressOf, type ClientAccount, PARTIES, type Party, sessionKeysOf } from './stage';
 
 /** What an answer may cost, in nanoTON; more than 2^32 - 1 does not fit its tokens. */

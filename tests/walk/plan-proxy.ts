@@ -5,7 +5,7 @@ import { WorkerContract } from '../../wrappers/WorkerContract';
 import { EVERYTHING } from '../../wrappers/withdrawal';
 import type { Body } from './bodies';
 import { WEAK_KEYS } from './keys';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './plan';
+import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { addressOf, type ClientAccount, FEE, type ProxyAccount, payerKeysOf, STAKE } from './stage';
 
 const ENDPOINT = { url: 'https://proxy.example:10001', keyPin: null } as const;

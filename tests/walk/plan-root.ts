@@ -3,7 +3,7 @@ import { toNano } from '@ton/core';
 import { type Change, type ChangeKind, MODEL_KIND } from '../../wrappers/RootContract';
 import type { Body } from './bodies';
 import { BROKEN_CODE, LIVE_CODE } from './model';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './plan';
+import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { addressOf, FEE, GOVERNANCE, type RootAccount, STAKE, TIMELOCK } from './stage';
 
 const DAY = 86_400;

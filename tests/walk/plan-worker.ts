@@ -5,7 +5,7 @@ import { WorkerContract } from '../../wrappers/WorkerContract';
 import type { Body, Signed } from './bodies';
 import { Book } from './book';
 import { type Signer, signerOf } from './keys';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './plan';
+import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { type ProxyAccount, payerKeysOf, type WorkerAccount } from './stage';
 
 export function planWorker(scene: Scene): Plan | null {

@@ -1,32 +1,16 @@
 /** What a step comes to in the state in which it is taken: who sends what to whom, with how much. */
-import { type Address, toNano } from '@ton/core';
+import { toNano } from '@ton/core';
 import type { Action } from './actions';
 import type { Body } from './bodies';
-import type { Book } from './book';
 import { minimumOf } from './model';
 import { planClient } from './plan-client';
 import { planProxy } from './plan-proxy';
 import { planRoot } from './plan-root';
 import { planWorker } from './plan-worker';
 import type { PriceList } from './prices';
+import { type Plan, pickFrom, type Scene } from './scene';
 import { type Account, type Accounts, addressOf, PARTIES } from './stage';
 import type { Sending } from './walker';
-
-/** What a plan is made from. What it signs, it adds to the book. */
-export interface Scene {
-  readonly accounts: Accounts;
-  readonly book: Book;
-  readonly now: number;
-  readonly action: Action;
-}
-
-/** A message before somebody spoils it: from who may send it, with `coins` where plenty is more than gas. */
-export interface Plan {
-  readonly from: Address;
-  readonly to: Account;
-  readonly body: Body;
-  readonly coins?: bigint;
-}
 
 /** Covers twice the minimum of every message at every price. */
 const PLENTY = toNano('0.3');
@@ -97,31 +81,4 @@ function valueOfChoice({ value }: Action, { coins = PLENTY }: Plan, minimum: big
 function withState({ status, init, lastData }: Account, pick: number): Sending['init'] {
   if (status === 'active' || pick % 6 === 5) return undefined;
   return status === 'frozen' ? { code: init.code, data: lastData } : init;
-}
-
-/** One of a list, by any number. */
-export function pickFrom<T>(list: readonly T[], choice: number): T {
-  const picked = list[choice % list.length];
-  if (picked === undefined) throw new Error('nothing to choose from');
-  return picked;
-}
-
-/** One of a list, mostly of the likely ones. */
-export function mostlyFrom<T>(list: readonly T[], choice: number, isLikely: (item: T) => boolean): T {
-  const likely = list.filter(isLikely);
-  return pickFrom(choice % 5 !== 0 && likely.length > 0 ? likely : list, Math.floor(choice / 5));
-}
-
-/** `usual`, or an amount near it, or an extreme one. */
-export function amountFrom(usual: bigint, choice: number): bigint {
-  const amounts = [usual, usual / 2n, toNano('1'), usual, toNano('0.05'), usual + 1n, usual - 1n, 0n, 1n, EVERYTHING, usual, 1n << 63n];
-  const amount = pickFrom(amounts, choice);
-  return amount < 0n ? 0n : amount > EVERYTHING ? EVERYTHING : amount;
-}
-
-const EVERYTHING = (1n << 64n) - 1n;
-
-export function ofKind<K extends Account['kind']>(accounts: Accounts, kind: K): readonly Extract<Account, { readonly kind: K }>[] {
-  const isOfKind = (account: Account): account is Extract<Account, { readonly kind: K }> => account.kind === kind;
-  return [...accounts.values()].filter(isOfKind);
 }

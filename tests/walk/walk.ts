@@ -13,7 +13,8 @@ import { Book } from './book';
 import { networkOf } from './chain';
 import { claimsOf } from './claims';
 import { holdingsOf, leaveWith } from './exits';
-import { dueTimes, messageOf, pickFrom } from './plan';
+import { dueTimes, messageOf } from './plan';
+import { pickFrom } from './scene';
 import type { Delivery, Walker, Witness } from './walker';
 
 export const STEPS = 60;
