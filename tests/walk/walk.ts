@@ -6,6 +6,7 @@
  */
 import fc from 'fast-check';
 import { exitCodeName } from '../../wrappers/errors';
+import { EVERYTHING } from '../../wrappers/withdrawal';
 import { ALL_PRICES, known, type Prices } from '../world';
 import { type Action, type Walk, walksOf } from './actions';
 import { beginning } from './beginning';
@@ -45,6 +46,8 @@ const WAITS = [
   12 * YEAR,
   30 * YEAR,
 ];
+/** More coins than there are: amounts on chain are uint64, and all of TON is less than a third of that. */
+const COINS = EVERYTHING;
 /** Times in statements are uint32. */
 const LAST_DAY = 0xffff_ffff - YEAR;
 
@@ -79,7 +82,7 @@ async function step(walker: Walker, book: Book, action: Action): Promise<void> {
   const { chain, accounts } = walker;
   chain.now = Math.min(timeAfter(walker, action), LAST_DAY);
   const message = messageOf({ accounts, book, now: chain.now, action }, chain.network.prices);
-  if (message !== null) for (let i = 0; i < action.times; i += 1) walker.post(message);
+  for (let i = 0; message !== null && i < action.times; i += 1) if (walker.injected + message.value <= COINS) walker.post(message);
   if (action.deliveries === null) await walker.drain(action.pick);
   else for (let i = 0; i < action.deliveries; i += 1) await walker.deliver(action.pick + i);
   walker.requireBalance();
