@@ -3,7 +3,8 @@
 'use strict';
 
 const PROCESSES = ['client', 'proxy', 'worker', 'guest'];
-const TEST = '\\.(test|test-kit|spec)\\.ts$';
+// A benchmark is a test of speed.
+const TEST = '(\\.(test|test-kit|spec)|/benchmark)\\.ts$';
 const inRooms = (rooms) => `^offchain/(${rooms.join('|')})/`;
 
 /** Code of `from` may not import anything under offchain/ or wrappers/ but these. */

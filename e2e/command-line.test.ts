@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDevelopmentRoot } from '../offchain/attestation/platform/development-root';
 import { modelHash } from '../offchain/guest/engine/model-hash';
 import { controlSocketPath, getControl } from '../offchain/runtime/control';
 import { LAUNCHER } from './network.test-kit';
@@ -67,7 +68,7 @@ describe('npm run dev', () => {
     ['an unknown flag', ['--onse', 'x'], /unknown option '--onse'.*--help/],
     ['a flag without its value', ['--once'], /--once.*argument missing.*--help/],
     ['an empty question', ['--once', ' '], /--once needs a question/],
-    ['a port that is none', ['--port', '99999'], /port from 1 to 65533/],
+    ['a port that is none', ['--port', '99999'], /port from 1 to 65532/],
     ['a model file that is not there', ['--model', '/no/such.gguf'], /there is no model file \/no\/such\.gguf/],
     ['two engines', ['--model', 'a', '--engine', 'http://127.0.0.1:1'], /--model or --engine, not both/],
     ['an engine that is no URL', ['--engine', 'nonsense'], /--engine: this is no URL/],
@@ -168,28 +169,30 @@ describe('cocoon', () => {
     expect(code).toBe(/^ {2}FAIL/m.test(stdout) ? 1 : 0);
   });
 
-  it("refuses a network that names Intel's root, with the reason", async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'cocoon-intel-'));
-    const der = readFileSync(join(__dirname, '..', 'offchain', 'attestation', 'fixtures', 'intel-sgx-root-ca.der')).toString('base64');
+  it("refuses a network that names a development root beside Intel's, and one that passes the one off as the other", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-roots-'));
+    const intel = readFileSync(join(__dirname, '..', 'offchain', 'attestation', 'fixtures', 'intel-sgx-root-ca.der'));
+    const development = await createDevelopmentRoot(join(folder, 'platform'), 1_790_000_000);
+    const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
     const address = `0:${'11'.repeat(32)}`;
-    const network = join(folder, 'network.json');
-    const url = 'http://127.0.0.1:9/api/v2/jsonRPC';
-    writeFileSync(
-      network,
-      JSON.stringify({
-        name: 'main',
-        networkId: -239,
-        root: address,
-        chain: [{ url }],
-        trustRoots: [{ kind: 'intel', der }],
-        clock: 'system',
-      }),
-    );
-    const config = join(folder, 'proxy.json');
-    writeFileSync(config, JSON.stringify({ stateFolder: join(folder, 'proxy'), network, owner: address }));
-    const outcome = await run(CLI, 'proxy', '--config', config);
-    expect(outcome.code).toBe(2);
-    expectOneLine(outcome, /Intel's root.*not there yet/);
+    const refused = async (trustRoots: readonly { readonly kind: string; readonly der: string }[], pattern: RegExp) => {
+      const network = join(folder, 'network.json');
+      const chain = [{ url: 'http://127.0.0.1:9/api/v2/jsonRPC' }];
+      const shared = { name: 'main', networkId: -239, root: address, chain, pccs: 'http://127.0.0.1:9', clock: 'system' };
+      writeFileSync(network, JSON.stringify({ ...shared, trustRoots }));
+      const config = join(folder, 'proxy.json');
+      writeFileSync(config, JSON.stringify({ stateFolder: join(folder, 'proxy'), network, owner: address }));
+      const outcome = await run(CLI, 'proxy', '--config', config);
+      expect(outcome.code).toBe(2);
+      expectOneLine(outcome, pattern);
+    };
+    const both = [
+      { kind: 'intel', der: base64(intel) },
+      { kind: 'development', der: base64(development) },
+    ];
+    await refused(both, /Intel's root and a development root/);
+    await refused([{ kind: 'intel', der: base64(development) }], /has key id/);
+    await refused([{ kind: 'development', der: base64(intel) }], /is Intel's/);
     rmSync(folder, { recursive: true, force: true });
   });
 });

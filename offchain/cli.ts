@@ -113,7 +113,7 @@ function addTools(program: Command): void {
     .option('--host', 'as the host of a guest')
     .option('--guest', 'as a guest, on TDX')
     .option('--network <file>', 'network.json: looks at its chain, its root contract and its proxies, too')
-    .option('--pccs <url>', "a cache of Intel's collateral to look at")
+    .option('--pccs <url>', "a cache of Intel's collateral to look at; the network's by default")
     .action(async (options: { readonly host?: boolean; readonly guest?: boolean; readonly network?: string; readonly pccs?: string }) => {
       const { doctorCommand }: typeof import('./commands/doctor') = require('./commands/doctor');
       const { thisMachine }: typeof import('./doctor/machine') = require('./doctor/machine');

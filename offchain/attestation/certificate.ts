@@ -1,20 +1,8 @@
-import { concat, equal, fromBase64Url, fromUtf8, toBase64Url, toHex } from '../core/bytes';
+import { equal } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
-import { MalformedError } from '../core/errors';
-import {
-  DER_TAG,
-  type DerElement,
-  DerReader,
-  enterDer,
-  toBitBytes,
-  toBoolean,
-  toNamedBits,
-  toOid,
-  toSmallNumber,
-  toTimeSec,
-  toUnsigned,
-} from './der';
+import { DER_TAG, type DerElement, DerReader, enterDer, toBitBytes, toBoolean, toNamedBits, toOid, toSmallNumber, toTimeSec } from './der';
 import { EvidenceError } from './errors';
+import { type Extension, expectEcdsa, readExtensions, readSerial, readSignedDer } from './x509';
 
 /** What the key of a certificate may be used for. Source: RFC 5280 section 4.2.1.3. */
 export interface KeyUsage {
@@ -58,10 +46,10 @@ export const SGX_ROLE = {
   root: / SGX Root CA$/,
   pckCa: / SGX PCK (?:Platform|Processor) CA$/,
   pck: / SGX PCK Certificate$/,
+  tcbSigning: / SGX TCB Signing$/,
 } as const;
 
 const OID = {
-  ecdsaWithSha256: '1.2.840.10045.4.3.2',
   ecPublicKey: '1.2.840.10045.2.1',
   p256: '1.2.840.10045.3.1.7',
   commonName: '2.5.4.3',
@@ -69,28 +57,19 @@ const OID = {
   basicConstraints: '2.5.29.19',
 } as const;
 
-/** Serial numbers have at most 20 bytes. Source: RFC 5280 section 4.1.2.2. */
-const MAX_SERIAL_SIZE = 20;
-
 /**
  * A certificate from its DER bytes. Nothing is verified but the form: see `verifyChain`.
  *
  * @throws EvidenceError bad_certificate, bad_der
  */
 export function parseCertificate(der: Uint8Array): Certificate {
-  const certificate = enterDer(der);
-  const signed = certificate.next(DER_TAG.sequence);
-  expectEcdsa(certificate.enter());
-  const signature = toRawSignature(toBitBytes(certificate.next(DER_TAG.bitString)));
-  certificate.end();
-
+  const { signed, signature } = readSignedDer(der, bad);
   const fields = new DerReader(signed.content);
   const version = fields.enter(DER_TAG.context0);
   if (toSmallNumber(version.next(DER_TAG.integer)) !== 2) throw bad('is not of version 3');
   version.end();
-  const serial = toUnsigned(fields.next(DER_TAG.integer));
-  if (serial.length > MAX_SERIAL_SIZE) throw bad(`has a serial number of ${serial.length} bytes, limit ${MAX_SERIAL_SIZE}`);
-  expectEcdsa(fields.enter());
+  const serial = readSerial(fields.next(DER_TAG.integer), bad);
+  expectEcdsa(fields.enter(), bad);
   const issuer = fields.next(DER_TAG.sequence);
   const validity = fields.enter();
   const notBeforeSec = toTimeSec(validity.nextAny());
@@ -99,7 +78,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const subject = fields.next(DER_TAG.sequence);
   const publicKey = readPublicKey(fields.enter());
   const wrapper = fields.enter(DER_TAG.context3);
-  const extensions = readExtensions(wrapper.enter());
+  const extensions = interpret(readExtensions(wrapper.enter(), bad));
   wrapper.end();
   fields.end();
   readCommonName(issuer);
@@ -107,7 +86,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
     der,
     signedBytes: signed.whole,
     signature,
-    serial: toHex(serial),
+    serial,
     issuer: issuer.whole,
     subject: subject.whole,
     commonName: readCommonName(subject),
@@ -123,100 +102,69 @@ export async function isSignedBy(certificate: Certificate, issuer: Certificate, 
   return crypto.verifyP256(issuer.publicKey, certificate.signedBytes, certificate.signature);
 }
 
-/** Whether a chain holds, and until when (unix seconds, included); or why not, in words that are safe to show. */
-export type ChainVerdict = { readonly ok: true; readonly notAfterSec: number } | { readonly ok: false; readonly reason: string };
+/** Whether a chain holds, and from when to when (unix seconds, both included); or why not, in words that are safe to show. */
+export type ChainVerdict =
+  | { readonly ok: true; readonly notBeforeSec: number; readonly notAfterSec: number }
+  | { readonly ok: false; readonly reason: string };
+
+/** Which certificates make a chain, leaf first, and what its leaf is for: to sign data only, or, as a CA, lists too. */
+export interface ChainShape {
+  readonly roles: readonly RegExp[];
+  readonly leaf: 'signer' | 'ca';
+}
+
+/** The chains of the DCAP PKI. */
+export const SGX_CHAIN = {
+  pck: { roles: [SGX_ROLE.pck, SGX_ROLE.pckCa, SGX_ROLE.root], leaf: 'signer' },
+  pckCa: { roles: [SGX_ROLE.pckCa, SGX_ROLE.root], leaf: 'ca' },
+  tcbSigning: { roles: [SGX_ROLE.tcbSigning, SGX_ROLE.root], leaf: 'signer' },
+} as const satisfies Record<string, ChainShape>;
 
 /**
  * Checks a chain, leaf first, that ends in the root itself: byte for byte the certificate that policy trusts.
  * Each certificate has the name of its role, is within its validity, is signed by the next one and names it as its issuer; the
- * leaf signs data and is no CA; every other one is a CA that may sign certificates at this depth.
+ * leaf is what its chain is for; every other one is a CA that may sign certificates at this depth.
  * Revocation is not looked at.
  */
 export async function verifyChain(
   chain: readonly Certificate[],
-  roles: readonly RegExp[],
+  shape: ChainShape,
   root: Certificate,
   nowSec: number,
   crypto: CryptoProvider,
 ): Promise<ChainVerdict> {
   const refuse = (reason: string): ChainVerdict => ({ ok: false, reason });
+  const { roles } = shape;
   if (chain.length !== roles.length) return refuse(`chain of ${chain.length} certificates, expected ${roles.length}`);
   const top = chain.at(-1);
   if (top === undefined || !equal(top.der, root.der)) return refuse('chain does not end at the trust root');
+  let notBeforeSec = 0;
   let notAfterSec = Number.POSITIVE_INFINITY;
   for (const [depth, certificate] of chain.entries()) {
     const place = `certificate ${depth}`;
     if (!roles[depth]?.test(certificate.commonName)) return refuse(`${place} is not named for its role`);
     if (nowSec < certificate.notBeforeSec) return refuse(`${place} is valid from ${certificate.notBeforeSec}, now is ${nowSec}`);
     if (nowSec > certificate.notAfterSec) return refuse(`${place} was valid until ${certificate.notAfterSec}, now is ${nowSec}`);
-    if (depth === 0) {
-      if (certificate.isCa || !certificate.keyUsage.digitalSignature) return refuse(`${place} is not one that signs data only`);
-    } else if (!certificate.isCa || !certificate.keyUsage.certSign) {
-      return refuse(`${place} is not a CA`);
-    } else if (certificate.pathLength !== null && certificate.pathLength < depth - 1) {
-      return refuse(`${place} allows ${certificate.pathLength} CAs below it, there are ${depth - 1}`);
-    }
+    const unfit = depth === 0 && shape.leaf === 'signer' ? unfitSigner(certificate) : unfitCa(certificate, shape, depth);
+    if (unfit !== null) return refuse(`${place} ${unfit}`);
     const issuer = chain[depth + 1];
     // The root has none, and needs none: it is the trusted one.
     if (issuer !== undefined && !equal(certificate.issuer, issuer.subject)) return refuse(`${place} names another issuer`);
     if (issuer !== undefined && !(await isSignedBy(certificate, issuer, crypto))) return refuse(`${place} has a bad signature`);
+    notBeforeSec = Math.max(notBeforeSec, certificate.notBeforeSec);
     notAfterSec = Math.min(notAfterSec, certificate.notAfterSec);
   }
-  return { ok: true, notAfterSec };
+  return { ok: true, notBeforeSec, notAfterSec };
 }
 
-const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n/g;
-
-/**
- * The DER bytes of a PEM chain in the one form that quotes carry: blocks with lines of 64 characters, a line feed behind each
- * line, nothing around them but one optional NUL at the end. Source: RFC 7468 section 3, "stricttextualmsg".
- *
- * @throws EvidenceError bad_certificate
- */
-export function splitPemChain(pem: Uint8Array, maxCertificates: number): readonly Uint8Array[] {
-  try {
-    const text = fromUtf8(pem.at(-1) === 0 ? pem.subarray(0, -1) : pem);
-    const chain: Uint8Array[] = [];
-    for (const match of text.matchAll(PEM_BLOCK)) {
-      if (chain.length === maxCertificates) throw bad(`chain has more than ${maxCertificates} certificates`);
-      chain.push(fromBase64(match[1] ?? ''));
-    }
-    // Encoding again leaves one form per chain, so that no byte of it can change unnoticed.
-    if (chain.map(toPem).join('') !== text) throw bad('chain is not in strict PEM form');
-    return chain;
-  } catch (cause) {
-    if (cause instanceof MalformedError) throw bad(`chain is not in strict PEM form: ${cause.message}`);
-    throw cause;
-  }
+function unfitSigner({ isCa, keyUsage }: Certificate): string | null {
+  return isCa || !keyUsage.digitalSignature ? 'is not one that signs data only' : null;
 }
 
-/** A certificate as PEM, in the form that `splitPemChain` takes. */
-export function toPem(der: Uint8Array): string {
-  const base64 = toBase64Url(der).replaceAll('-', '+').replaceAll('_', '/');
-  const lines = base64.padEnd(Math.ceil(base64.length / 4) * 4, '=').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.map((line) => `${line}\n`).join('')}-----END CERTIFICATE-----\n`;
-}
-
-function fromBase64(text: string): Uint8Array {
-  return fromBase64Url(text.replaceAll('\n', '').replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_'));
-}
-
-function expectEcdsa(algorithm: DerReader): void {
-  if (toOid(algorithm.next(DER_TAG.oid)) !== OID.ecdsaWithSha256) throw bad('is not signed by ECDSA with SHA-256');
-  algorithm.end();
-}
-
-/** r and s, 32 bytes each, of a DER signature. Source: RFC 3279 section 2.2.3. */
-function toRawSignature(der: Uint8Array): Uint8Array {
-  const values = enterDer(der);
-  const parts = [toUnsigned(values.next(DER_TAG.integer)), toUnsigned(values.next(DER_TAG.integer))];
-  values.end();
-  return concat(
-    ...parts.map((part) => {
-      if (part.length > 32) throw bad(`has a signature value of ${part.length} bytes, limit 32`);
-      return concat(new Uint8Array(32 - part.length), part);
-    }),
-  );
+function unfitCa({ isCa, keyUsage, pathLength }: Certificate, shape: ChainShape, depth: number): string | null {
+  if (!isCa || !keyUsage.certSign) return 'is not a CA';
+  const casBelow = shape.leaf === 'ca' ? depth : depth - 1;
+  return pathLength !== null && pathLength < casBelow ? `allows ${pathLength} CAs below it, there are ${casBelow}` : null;
 }
 
 function readPublicKey(info: DerReader): Uint8Array {
@@ -252,22 +200,12 @@ function readCommonName(name: DerElement): string {
   return commonName;
 }
 
-function readExtensions(list: DerReader): Pick<Certificate, 'isCa' | 'pathLength' | 'keyUsage' | 'extensions'> {
-  const seen = new Set<string>();
+function interpret(list: readonly Extension[]): Pick<Certificate, 'isCa' | 'pathLength' | 'keyUsage' | 'extensions'> {
   const extensions = new Map<string, Uint8Array>();
   let isCa = false;
   let pathLength: number | null = null;
   let usage: ReadonlySet<number> = new Set();
-  while (!list.isAtEnd) {
-    const extension = list.enter();
-    const oid = toOid(extension.next(DER_TAG.oid));
-    const critical = extension.optional(DER_TAG.boolean);
-    // FALSE is the default, and DER leaves defaults out.
-    if (critical !== null && !toBoolean(critical)) throw bad(`spells out that extension ${oid} is not critical`);
-    const value = extension.next(DER_TAG.octetString).content;
-    extension.end();
-    if (seen.has(oid)) throw bad(`has extension ${oid} twice`);
-    seen.add(oid);
+  for (const { oid, isCritical, value } of list) {
     if (oid === OID.basicConstraints) {
       const constraints = enterDer(value);
       const flag = constraints.optional(DER_TAG.boolean);
@@ -280,7 +218,7 @@ function readExtensions(list: DerReader): Pick<Certificate, 'isCa' | 'pathLength
       const holder = new DerReader(value);
       usage = toNamedBits(holder.next(DER_TAG.bitString));
       holder.end();
-    } else if (critical !== null) {
+    } else if (isCritical) {
       throw bad(`has the unknown critical extension ${oid}`);
     } else {
       extensions.set(oid, value);

@@ -40,18 +40,20 @@ export class DerReader {
     const element = this.peek();
     if (element === null) throw bad(`nothing where tag 0x${tag.toString(16)} was expected`);
     if (element.tag !== tag) throw bad(`tag 0x${element.tag.toString(16)}, expected 0x${tag.toString(16)}`);
-    this.at += element.whole.length;
-    return element;
+    return this.pass(element);
   }
 
   /** The next element, whatever its tag is. @throws EvidenceError bad_der */
   nextAny(): DerElement {
-    return this.next(this.peek()?.tag ?? 0);
+    const element = this.peek();
+    if (element === null) throw bad('nothing where an element was expected');
+    return this.pass(element);
   }
 
   /** The next element if it has this tag, otherwise null. @throws EvidenceError bad_der */
   optional(tag: number): DerElement | null {
-    return this.peek()?.tag === tag ? this.next(tag) : null;
+    if (this.bytes[this.at] !== tag) return null;
+    return this.next(tag);
   }
 
   /** A reader on the content of the next element, a SEQUENCE unless told otherwise. @throws EvidenceError bad_der */
@@ -68,25 +70,32 @@ export class DerReader {
     if (!this.isAtEnd) throw bad(`${this.bytes.length - this.at} bytes behind the last element`);
   }
 
+  private pass(element: DerElement): DerElement {
+    this.at += element.whole.length;
+    return element;
+  }
+
+  /** The element at the front; nothing is copied, and what is behind it is not looked at. */
   private peek(): DerElement | null {
     if (this.isAtEnd) return null;
-    const bytes = this.bytes.subarray(this.at);
-    const tag = bytes[0] ?? 0;
+    const { bytes, at } = this;
+    const left = bytes.length - at;
+    const tag = bytes[at] ?? 0;
     if ((tag & 0x1f) === 0x1f) throw bad('a tag of several bytes');
-    const first = bytes[1];
+    const first = bytes[at + 1];
     if (first === undefined) throw bad('an element without a length');
     let size = first;
     let header = 2;
     if (first >= 0x80) {
-      const sizeBytes = bytes.subarray(2, 2 + (first & 0x7f));
+      const sizeBytes = bytes.subarray(at + 2, at + 2 + (first & 0x7f));
       // Four bytes of length are more than any input here; 0x80, the indefinite form, is not DER.
       if (sizeBytes.length === 0 || sizeBytes.length > 4 || sizeBytes.length !== (first & 0x7f)) throw bad('a malformed length');
-      size = Number(fromBigEndian(sizeBytes));
+      size = sizeBytes.reduce((value, byte) => value * 256 + byte, 0);
       if (size < 0x80 || sizeBytes[0] === 0) throw bad('a length that is not minimal');
       header += sizeBytes.length;
     }
-    if (header + size > bytes.length) throw bad(`an element of ${header + size} bytes, ${bytes.length} are left`);
-    return { tag, content: bytes.subarray(header, header + size), whole: bytes.subarray(0, header + size) };
+    if (header + size > left) throw bad(`an element of ${header + size} bytes, ${left} are left`);
+    return { tag, content: bytes.subarray(at + header, at + header + size), whole: bytes.subarray(at, at + header + size) };
   }
 }
 

@@ -1,8 +1,21 @@
 import { ConfigError } from '../core/errors';
+import type { TcbStatus } from './tcb-status';
 import type { TrustRoot } from './trust-root';
 
+/** What a verifier accepts of a platform. */
+export interface TcbPolicy {
+  /** Statuses that are good enough. An empty list means none. */
+  readonly acceptedTcb: readonly TcbStatus[];
+  /** Advisories that may apply to the platform, such as `INTEL-SA-00837`. An empty list means none. */
+  readonly acceptedAdvisories: readonly string[];
+  /** How long ago the oldest of the platform's TCB info, QE identity and revocation list may have been issued, in seconds. */
+  readonly maxCollateralAgeSec: number;
+  /** The lowest evaluation number of TCB info and QE identity that is still taken. */
+  readonly minEvaluationNumber: number;
+}
+
 /** What a verifier accepts. Ages in seconds. */
-export interface EvidencePolicy {
+export interface EvidencePolicy extends TcbPolicy {
   /** Who may vouch for machines: one kind of root only, and an empty list means nobody and is refused. */
   readonly trustRoots: readonly TrustRoot[];
   /** For how long an image hash must have been active in the allowlist. */
@@ -16,7 +29,17 @@ export interface EvidencePolicy {
 }
 
 /** The policy's limits where nobody asks for others: evidence is replaced at least daily, with an hour to spare. */
-export const DEFAULT_LIMITS = { minImageAgeSec: 0, minModelAgeSec: 0, maxBlockAgeSec: 25 * 3600, allowUnproven: false } as const;
+export const DEFAULT_LIMITS = {
+  minImageAgeSec: 0,
+  minModelAgeSec: 0,
+  maxBlockAgeSec: 25 * 3600,
+  allowUnproven: false,
+  acceptedTcb: ['UpToDate'],
+  acceptedAdvisories: [],
+  // Half of what Intel signs for (30 days): whoever hands out collateral cannot hold a recovery back for longer.
+  maxCollateralAgeSec: 15 * 86_400,
+  minEvaluationNumber: 0,
+} as const;
 
 /** How far ahead of the verifier's clock a block or `issuedAt` may be, in seconds: two honest clocks differ. */
 export const CLOCK_SKEW_SEC = 60;
@@ -35,30 +58,13 @@ export function assertPolicy(policy: EvidencePolicy): void {
     minImageAgeSec: policy.minImageAgeSec,
     minModelAgeSec: policy.minModelAgeSec,
     maxBlockAgeSec: policy.maxBlockAgeSec,
+    maxCollateralAgeSec: policy.maxCollateralAgeSec,
+    minEvaluationNumber: policy.minEvaluationNumber,
   })) {
-    if (!Number.isSafeInteger(value) || value < 0) throw new ConfigError('bad_policy', `${field} is ${value}, expected whole seconds`);
+    if (!Number.isSafeInteger(value) || value < 0) throw new ConfigError('bad_policy', `${field} is ${value}, expected a whole number`);
   }
+  if (policy.acceptedTcb.includes('Revoked')) throw new ConfigError('bad_policy', 'acceptedTcb names Revoked, which nobody may accept');
   if (policy.allowUnproven && !kinds.has('development')) {
     throw new ConfigError('bad_policy', 'allowUnproven is set, which only a development root permits');
-  }
-}
-
-/**
- * What every process asks of its network's policy before it starts.
- *
- * @throws ConfigError as assertPolicy, and intel_root_unsupported
- */
-export function assertNetworkPolicy(policy: EvidencePolicy): void {
-  assertPolicy(policy);
-  refuseIntelRoot(policy);
-}
-
-/** Without TCB collateral and GPU evidence a quote under Intel's root says too little, so no network may rest on it. */
-function refuseIntelRoot(policy: EvidencePolicy): void {
-  if (policy.trustRoots.some((root) => root.kind === 'intel')) {
-    throw new ConfigError(
-      'intel_root_unsupported',
-      "the network names Intel's root, but checks of TCB collateral, revocation and GPU evidence are not there yet: name a development root",
-    );
   }
 }

@@ -1,13 +1,21 @@
 import { nodeCrypto } from '../runtime/node-crypto';
-import { flips, intelRoot, makePki, makeScene, NOW, platformOf, realQuote, rememberingCrypto, tdReport } from './platform/forgery.test-kit';
+import {
+  flips,
+  intelRoot,
+  makePki,
+  makeScene,
+  NOW,
+  platformOf,
+  REAL_NOW,
+  realQuote,
+  rememberingCrypto,
+  tdReport,
+} from './platform/forgery.test-kit';
 import { type QuotingPlatform, writeQuote } from './platform/quote-writer';
 import { parseQuote } from './quote';
 import { verifyQuote } from './quote-chain';
 import { QUOTE_CHECKS } from './report';
 import { loadTrustRoot, type TrustRoot } from './trust-root';
-
-/** One day after the TCB info of the fixtures' collateral was issued. */
-const REAL_NOW = { 'fmspc-90c06f': Date.UTC(2026, 1, 19) / 1000, 'fmspc-b0c06f': Date.UTC(2025, 5, 20) / 1000 } as const;
 
 async function failures(quote: Uint8Array, root: TrustRoot, nowSec = NOW): Promise<readonly string[]> {
   const { checks } = await verifyQuote(quote, [root], nowSec, nodeCrypto);
@@ -21,7 +29,7 @@ describe("under Intel's root", () => {
     const verdict = await verifyQuote(realQuote(name), [await intelRoot()], REAL_NOW[name], nodeCrypto);
     expect(verdict.checks.map((check) => check.result)).toEqual(QUOTE_CHECKS.map(() => 'pass'));
     expect(verdict.root?.kind).toBe('intel');
-    expect(verdict.notAfterSec).toBeGreaterThan(REAL_NOW[name]);
+    expect(verdict.chain?.notAfterSec).toBeGreaterThan(REAL_NOW[name]);
   });
 
   test('the real quote of an out-of-date platform passes, since TCB levels are not looked at here', async () => {
@@ -99,7 +107,7 @@ describe('under a development root', () => {
   });
 
   test('a quoting enclave in debug mode is refused (qe-report)', async () => {
-    const quote = write({ qeAttributes: Uint8Array.from({ length: 16 }, (_, i) => (i === 0 ? 0x13 : 0)) });
+    const quote = write({ quotingEnclave: { attributes: Uint8Array.from({ length: 16 }, (_, i) => (i === 0 ? 0x13 : 0)) } });
     const { checks } = await verifyQuote(quote, [await load(pki.root.der)], NOW, nodeCrypto);
     expect(checks.find((check) => check.name === 'qe-report')).toMatchObject({
       result: 'fail',

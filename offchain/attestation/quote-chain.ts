@@ -1,10 +1,13 @@
 import { concat, equal, toHex } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
-import { type Certificate, parseCertificate, SGX_ROLE, splitPemChain, verifyChain } from './certificate';
+import { type Certificate, parseCertificate, SGX_CHAIN, verifyChain } from './certificate';
 import { readOr } from './errors';
+import { splitPemChain } from './pem';
 import { parseQuote, type Quote, type TdReport } from './quote';
 import { type Check, CheckList, QUOTE_CHECKS } from './report';
+import { type PlatformIdentity, readSgxExtension } from './sgx-extension';
 import type { TrustRoot } from './trust-root';
+import type { ProvenChain, VerifierMemory } from './verifier-memory';
 
 /** What a quote alone shows: that hardware under `root` vouches for the measurements in it, if every check passed. */
 export interface QuoteVerdict {
@@ -14,16 +17,14 @@ export interface QuoteVerdict {
   readonly quote: Quote | null;
   /** The trust root that the quote names, if policy knows it. */
   readonly root: TrustRoot | null;
-  /** Unix seconds, included: the first end of validity in the chain. Null when the chain does not hold. */
-  readonly notAfterSec: number | null;
+  /** The platform's chain, null when it does not hold. */
+  readonly chain: ProvenChain | null;
 }
-
-/** Leaf first: the platform's key, the CA that certified it, the root. */
-const PCK_ROLES = [SGX_ROLE.pck, SGX_ROLE.pckCa, SGX_ROLE.root];
 
 /**
  * Verifies a quote by itself, from its structure over the PCK chain and the quoting enclave's report to its signature and the
- * guest's attributes. The trust root is one of those given: which kind it is changes nothing here.
+ * guest's attributes. The trust root is one of those given: which kind it is changes nothing here. What the platform is worth is
+ * the question of `verifyPlatform`.
  *
  * Never throws for anything that the bytes contain: a malformed quote is a failed `quote-structure`, a malformed chain a failed
  * `pck-chain`, and what could not run afterwards has failed.
@@ -33,34 +34,62 @@ export async function verifyQuote(
   trustRoots: readonly TrustRoot[],
   nowSec: number,
   crypto: CryptoProvider,
+  memory: VerifierMemory | null = null,
 ): Promise<QuoteVerdict> {
   const checks = new CheckList(QUOTE_CHECKS);
   const quote = readOr(
     () => parseQuote(bytes),
     (reason) => checks.fail('quote-structure', reason),
   );
-  if (quote === null) return { checks: checks.all(), quote, root: null, notAfterSec: null };
+  if (quote === null) return { checks: checks.all(), quote, root: null, chain: null };
   checks.pass('quote-structure', `version ${quote.version}, ${bytes.length} bytes`);
   checkTdAttributes(quote.td, checks);
 
-  const chain = readOr(
-    () => splitPemChain(quote.pckChain, PCK_ROLES.length).map(parseCertificate),
-    (reason) => checks.fail('pck-chain', reason),
-  );
-  const root = chain === null ? null : await findRoot(chain, trustRoots, crypto, checks);
-  const notAfterSec = chain === null || root === null ? null : await checkChain(chain, root, nowSec, crypto, checks);
-
-  await checkQe(quote, chain?.[0] ?? null, crypto, checks);
+  const { root, pck, chain } = await findChain(quote.pckChain, { trustRoots, nowSec, crypto, memory }, checks);
+  await checkQe(quote, pck, crypto, checks);
   const key = concat(Uint8Array.of(4), quote.attestationKey);
   if (await crypto.verifyP256(key, quote.signedBytes, quote.signature)) {
     checks.pass('quote-signature', 'signed by the attestation key');
   } else {
     checks.fail('quote-signature', 'not signed by the attestation key');
   }
-  return { checks: checks.all(), quote, root, notAfterSec };
+  return { checks: checks.all(), quote, root, chain };
 }
 
 type QuoteChecks = CheckList<(typeof QUOTE_CHECKS)[number]>;
+
+interface ChainQuestion {
+  readonly trustRoots: readonly TrustRoot[];
+  readonly nowSec: number;
+  readonly crypto: CryptoProvider;
+  readonly memory: VerifierMemory | null;
+}
+
+interface ChainAnswer {
+  readonly root: TrustRoot | null;
+  /** The first certificate of a chain that could be read, whether it holds or not. */
+  readonly pck: Certificate | null;
+  readonly chain: ProvenChain | null;
+}
+
+/** The platform's chain, verified now or, to the byte, before. */
+async function findChain(pem: Uint8Array, question: ChainQuestion, checks: QuoteChecks): Promise<ChainAnswer> {
+  const { trustRoots, nowSec, crypto, memory } = question;
+  const digest = memory === null ? null : toHex(await crypto.sha256(pem));
+  const known = digest === null ? null : (memory?.chain(digest, trustRoots, nowSec) ?? null);
+  const refuse = (reason: string) => checks.fail('pck-chain', reason);
+  const certificates =
+    known === null ? readOr(() => splitPemChain(pem, SGX_CHAIN.pck.roles.length).map(parseCertificate), refuse) : known.certificates;
+  const pck = certificates?.[0] ?? null;
+  const root = known?.root ?? (certificates === null ? null : await findRoot(certificates, trustRoots, crypto, checks));
+  if (certificates === null || pck === null || root === null) return { root, pck, chain: null };
+  const chain = known ?? (await proveChain(certificates, root, nowSec, crypto, refuse));
+  if (chain === null) return { root, pck, chain };
+  checks.pass('trust-root', `${root.kind} root ${root.keyId.slice(0, 16)}`);
+  checks.pass('pck-chain', `${certificates.length} certificates, valid until ${chain.notAfterSec}`);
+  if (digest !== null && known === null) memory?.keepChain(digest, chain);
+  return { root, pck, chain };
+}
 
 /** The policy's root that is the chain's last certificate, byte for byte. */
 async function findRoot(
@@ -81,20 +110,23 @@ async function findRoot(
   return root;
 }
 
-async function checkChain(
-  chain: readonly Certificate[],
+async function proveChain(
+  certificates: readonly Certificate[],
   root: TrustRoot,
   nowSec: number,
   crypto: CryptoProvider,
-  checks: QuoteChecks,
-): Promise<number | null> {
-  const verdict = await verifyChain(chain, PCK_ROLES, root.certificate, nowSec, crypto);
+  refuse: (reason: string) => void,
+): Promise<ProvenChain | null> {
+  const verdict = await verifyChain(certificates, SGX_CHAIN.pck, root.certificate, nowSec, crypto);
   if (!verdict.ok) {
-    checks.fail('pck-chain', verdict.reason);
+    refuse(verdict.reason);
     return null;
   }
-  checks.pass('pck-chain', `${chain.length} certificates, valid until ${verdict.notAfterSec}`);
-  return verdict.notAfterSec;
+  const [pck, ca] = certificates;
+  if (pck === undefined || ca === undefined) return null;
+  const platform = readOr<PlatformIdentity>(() => readSgxExtension(pck.extensions), refuse);
+  if (platform === null) return null;
+  return { certificates, root, pck, ca, platform, notBeforeSec: verdict.notBeforeSec, notAfterSec: verdict.notAfterSec };
 }
 
 /** SGX attribute DEBUG: such an enclave's memory is open to its host. Source: Intel SDM volume 3D, section 37.7.1. */

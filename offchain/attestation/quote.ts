@@ -1,4 +1,4 @@
-import { ByteReader, concat, equal, fromBigEndian, fromHex } from '../core/bytes';
+import { ByteReader, equal, fromHex } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { EvidenceError } from './errors';
 
@@ -46,14 +46,22 @@ export interface TdReport {
  *
  * Source: Intel SDM volume 3D, section 37.15 (REPORT); offsets and sizes in bytes.
  *
- * | offset | size | field      | offset | size | field      |
- * |-------:|-----:|------------|-------:|-----:|------------|
- * |     48 |   16 | attributes |    320 |   64 | reportData |
+ * Integers little-endian.
+ *
+ * | offset | size | field      | offset | size | field           |
+ * |-------:|-----:|------------|-------:|-----:|-----------------|
+ * |     16 |    4 | miscSelect |    256 |    2 | productId       |
+ * |     48 |   16 | attributes |    258 |    2 | securityVersion |
+ * |    128 |   32 | mrSigner   |    320 |   64 | reportData      |
  */
 export interface QeReport {
   /** All 384 bytes: what the PCK key signed. */
   readonly bytes: Uint8Array;
+  readonly miscSelect: Uint8Array;
   readonly attributes: Uint8Array;
+  readonly mrSigner: Uint8Array;
+  readonly productId: number;
+  readonly securityVersion: number;
   readonly reportData: Uint8Array;
 }
 
@@ -127,7 +135,7 @@ export function parseQuote(bytes: Uint8Array): Quote {
       signedBytes: signed,
       signature,
       attestationKey,
-      qeReport: { bytes: qe, attributes: qe.subarray(48, 64), reportData: qe.subarray(320, 384) },
+      qeReport: readQeReport(qe),
       qeReportSignature,
       qeAuthData,
       pckChain,
@@ -195,14 +203,27 @@ function readBody(bytes: Uint8Array): TdReport {
   return { ...td, ...later };
 }
 
+function readQeReport(bytes: Uint8Array): QeReport {
+  return {
+    bytes,
+    miscSelect: bytes.subarray(16, 20),
+    attributes: bytes.subarray(48, 64),
+    mrSigner: bytes.subarray(128, 160),
+    productId: uintLe(bytes.subarray(256, 258)),
+    securityVersion: uintLe(bytes.subarray(258, 260)),
+    reportData: bytes.subarray(320, 384),
+  };
+}
+
 function readCertificationData(reader: ByteReader, expectedType: number): Uint8Array {
   const type = uintLe(reader.take(2));
   if (type !== expectedType) throw bad(`certification data of type ${type}, expected ${expectedType}`);
   return reader.take(uintLe(reader.take(4)));
 }
 
+/** Of at most 4 bytes. */
 function uintLe(bytes: Uint8Array): number {
-  return Number(fromBigEndian(concat(bytes).reverse()));
+  return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
 function readingQuote<T>(read: () => T): T {

@@ -13,6 +13,21 @@ export const QUOTE_CHECKS = [
   'td-attributes',
 ] as const;
 
+/** Checks of collateral alone, under the quote's root. */
+export const COLLATERAL_CHECKS = ['collateral-available', 'root-crl', 'pck-crl', 'tcb-info', 'qe-identity'] as const;
+
+/** Checks of the quote's platform against proven collateral and policy. */
+export const PLATFORM_CHECKS = [
+  'collateral-age',
+  'evaluation-number',
+  'revocation',
+  'platform-identity',
+  'quoting-enclave',
+  'tdx-module',
+  'tcb-level',
+  'advisories',
+] as const;
+
 /** Checks of claims against quote, offer, chain and allowlist. */
 export const CLAIMS_CHECKS = [
   'claims-structure',
@@ -38,7 +53,10 @@ export const CLAIMS_CHECKS = [
   'gpu',
 ] as const;
 
-export type CheckName = (typeof BUNDLE_CHECKS)[number] | (typeof QUOTE_CHECKS)[number] | (typeof CLAIMS_CHECKS)[number];
+/** Every check of a report on evidence, in its order. */
+export const EVIDENCE_CHECKS = [...BUNDLE_CHECKS, ...QUOTE_CHECKS, ...COLLATERAL_CHECKS, ...PLATFORM_CHECKS, ...CLAIMS_CHECKS] as const;
+
+export type CheckName = (typeof EVIDENCE_CHECKS)[number];
 
 /** One question, its answer, and what was compared. Every text is safe to show and to log. */
 export interface Check {

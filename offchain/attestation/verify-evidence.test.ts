@@ -3,6 +3,7 @@ import { webCrypto } from '../core/web-crypto';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { type Claims, encodeClaims, MAX_CLAIMS_SIZE, SEALING_SUITE, type WorkerClaims } from './claims';
 import { encodeBundle, evidenceDigest, MAX_BUNDLE_SIZE } from './evidence';
+import { issueCollateral } from './platform/development-collateral';
 import {
   flips,
   hex,
@@ -10,22 +11,35 @@ import {
   makePki,
   makeScene,
   NOW,
+  REAL_NOW,
+  realCollateral,
   realQuote,
   rememberingCrypto,
+  sourceOf,
   WORKER_CLAIMS,
   withBundle,
 } from './platform/forgery.test-kit';
 import { CLOCK_SKEW_SEC } from './policy';
-import { BUNDLE_CHECKS, type CheckName, CLAIMS_CHECKS, failedChecks, formatReport, QUOTE_CHECKS } from './report';
+import {
+  type CheckName,
+  CLAIMS_CHECKS,
+  COLLATERAL_CHECKS,
+  EVIDENCE_CHECKS,
+  failedChecks,
+  formatReport,
+  PLATFORM_CHECKS,
+  QUOTE_CHECKS,
+} from './report';
 import { type EvidenceInput, type EvidenceVerdict, verifyEvidence } from './verify-evidence';
 
-const ALL_CHECKS: readonly CheckName[] = [...BUNDLE_CHECKS, ...QUOTE_CHECKS, ...CLAIMS_CHECKS];
+/** What is asked about the platform, and only of a quote that holds by itself. */
+const OF_PLATFORM = [...COLLATERAL_CHECKS, ...PLATFORM_CHECKS];
 /** What is asked of the chain, and only about evidence whose quote holds. */
 const CHAIN_CHECKS = CLAIMS_CHECKS.slice(CLAIMS_CHECKS.indexOf('block-known'), -1);
 
 /** The names of the checks that refused; a refusal always has all checks and no claims. */
 function refusals(verdict: EvidenceVerdict): readonly CheckName[] {
-  expect(verdict.report.checks.map((check) => check.name)).toEqual(ALL_CHECKS);
+  expect(verdict.report.checks.map((check) => check.name)).toEqual(EVIDENCE_CHECKS);
   expect(verdict.report.ok).toBe(verdict.accepted);
   return failedChecks(verdict.report).map((check) => check.name);
 }
@@ -66,14 +80,19 @@ describe('honest evidence', () => {
     expect(report.checks.at(-1)).toMatchObject({ name: 'gpu', required: false, result: 'not-applicable' });
   });
 
-  test('ends with its keys, its certificates or its block, whichever is first', async () => {
-    const { input } = await scene;
+  test('ends with its keys, its certificates, its collateral or its block, whichever is first', async () => {
+    const { input, pki } = await scene;
     const policy = { ...input.policy, maxBlockAgeSec: 10 * 86_400 };
     expect(await verifyEvidence({ ...input, policy })).toMatchObject({ expiresAtSec: WORKER_CLAIMS.keys.notAfter });
     const shortLived = await makeScene(encodeClaims(WORKER_CLAIMS), makePki({ ca: { notAfterSec: NOW + 7 } }));
     expect(await verifyEvidence({ ...shortLived.input, policy: { ...shortLived.input.policy, maxBlockAgeSec: 2000 } })).toMatchObject({
       expiresAtSec: NOW + 7,
     });
+    const longer = { ...policy, maxBlockAgeSec: 2000 };
+    const brief = sourceOf(issueCollateral(pki.authority, { nowSec: NOW - 3600, lifeSec: 3600 + 8 }));
+    expect(await verifyEvidence({ ...input, policy: longer, collateral: brief })).toMatchObject({ expiresAtSec: NOW + 8 });
+    const strict = { ...longer, maxCollateralAgeSec: 3600 + 9 };
+    expect(await verifyEvidence({ ...input, policy: strict })).toMatchObject({ expiresAtSec: NOW + 9 });
   });
 });
 
@@ -173,9 +192,10 @@ describe('evidence is refused for', () => {
     const { input, claims } = await scene;
     const real = await withBundle(input, encodeBundle({ quote: realQuote('fmspc-90c06f'), claims }));
     const policy = { ...input.policy, trustRoots: [await intelRoot()] };
-    const verdict = await verifyEvidence({ ...real, policy, nowSec: Date.UTC(2026, 1, 19) / 1000 });
+    const collateral = sourceOf(realCollateral('fmspc-90c06f'));
+    const verdict = await verifyEvidence({ ...real, policy, collateral, nowSec: REAL_NOW['fmspc-90c06f'] });
     const failed = refusals(verdict);
-    expect(failed.filter((name) => QUOTE_CHECKS.some((check) => check === name))).toEqual([]);
+    expect(failed.filter((name) => [...QUOTE_CHECKS, ...OF_PLATFORM].some((check) => check === name))).toEqual([]);
     expect(failed).toContain('report-data');
     expect(verdict).toMatchObject({ accepted: false, report: { simulated: false } });
   });
@@ -183,9 +203,9 @@ describe('evidence is refused for', () => {
   test("a simulated quote under Intel's root, and a real one under a development root (trust-root)", async () => {
     const { input, claims } = await scene;
     const policy = { ...input.policy, trustRoots: [await intelRoot()] };
-    expect(await refusalsOf({ ...input, policy })).toEqual(['trust-root', 'pck-chain', ...CHAIN_CHECKS]);
+    expect(await refusalsOf({ ...input, policy })).toEqual(['trust-root', 'pck-chain', ...OF_PLATFORM, ...CHAIN_CHECKS]);
     const real = await withBundle(input, encodeBundle({ quote: realQuote('fmspc-90c06f'), claims }));
-    expect(await refusalsOf(real)).toEqual(['trust-root', 'pck-chain', 'report-data', ...CHAIN_CHECKS]);
+    expect(await refusalsOf(real)).toEqual(['trust-root', 'pck-chain', ...OF_PLATFORM, 'report-data', ...CHAIN_CHECKS]);
   });
 
   test("another local network's root (trust-root)", async () => {
@@ -207,7 +227,7 @@ describe('evidence is refused for', () => {
     ['an empty bundle', async () => new Uint8Array(0)],
   ])('%s (bundle-structure), and nothing behind that is said to have passed', async (_, make) => {
     const input = await withBundle((await scene).input, await make());
-    expect(await refusalsOf(input)).toEqual(ALL_CHECKS.filter((name) => name !== 'bundle-digest' && name !== 'gpu'));
+    expect(await refusalsOf(input)).toEqual(EVIDENCE_CHECKS.filter((name) => name !== 'bundle-digest' && name !== 'gpu'));
   });
 
   test('oversized claims, which no bundle can carry (bundle-structure)', async () => {
@@ -282,18 +302,21 @@ describe('an attested proxy', () => {
 });
 
 describe('a verifier', () => {
-  test('asks the chain nothing about evidence whose quote does not hold', async () => {
+  test('asks nobody about a quote that does not hold, and the chain nothing about a platform that does not', async () => {
     const { input } = await scene;
     const asked: string[] = [];
-    const note = (what: string) => () => {
+    const note = (what: string) => (): null => {
       asked.push(what);
       return null;
     };
     const root = (await makeScene()).root;
     const policy = { ...input.policy, trustRoots: [root] };
     const allowlist = { image: note('image'), model: note('model') };
-    await verifyEvidence({ ...input, policy, allowlist, blocks: note('block') });
+    const collateral = { ...input.collateral, collateralFor: note('collateral') };
+    await verifyEvidence({ ...input, policy, allowlist, blocks: note('block'), collateral });
     expect(asked).toEqual([]);
+    await verifyEvidence({ ...input, allowlist, blocks: note('block'), collateral });
+    expect(asked.splice(0)).toEqual(['collateral']);
     await verifyEvidence({ ...input, allowlist, blocks: note('block') });
     expect(asked.sort()).toEqual(['block', 'image', 'model']);
   });

@@ -1,12 +1,15 @@
 import { toHex } from '../core/bytes';
 import type { Awaitable, CryptoProvider } from '../core/crypto';
-import { codeOf } from '../core/errors';
+import { appraisePlatform, type PlatformAppraisal } from './appraise-platform';
+import { askOr } from './ask-or';
 import { type Claims, decodeClaims, type ModelIdentity, type ModelKind, type Role, type SealingKeyEntry } from './claims';
+import type { CollateralSource } from './collateral';
 import { readOr } from './errors';
 import { type Bundle, decodeBundle, evidenceDigest, imageHashOf, reportDataOf } from './evidence';
 import { assertPolicy, CLOCK_SKEW_SEC, type EvidencePolicy } from './policy';
 import { type QuoteVerdict, verifyQuote } from './quote-chain';
-import { BUNDLE_CHECKS, CheckList, CLAIMS_CHECKS, QUOTE_CHECKS, type Report, toReport } from './report';
+import { BUNDLE_CHECKS, CheckList, CLAIMS_CHECKS, COLLATERAL_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS, type Report, toReport } from './report';
+import type { VerifierMemory } from './verifier-memory';
 
 /** An image in the root contract's allowlist. */
 export interface ListedImage {
@@ -54,6 +57,10 @@ export interface EvidenceInput {
   readonly policy: EvidencePolicy;
   readonly allowlist: AllowlistView;
   readonly blocks: BlockLookup;
+  /** Where TCB info, QE identity and revocation lists come from. */
+  readonly collateral: CollateralSource;
+  /** What was proven before, and how far recoveries have come: one for all verifications of a process. */
+  readonly memory: VerifierMemory;
   /** Unix seconds. */
   readonly nowSec: number;
   readonly crypto: CryptoProvider;
@@ -69,7 +76,7 @@ export type EvidenceVerdict =
       readonly claimsBytes: Uint8Array;
       /** Lower-case hex. */
       readonly imageHash: string;
-      /** Unix seconds from which the verdict no longer holds: keys, certificates or the block are too old by then. */
+      /** Unix seconds from which the verdict no longer holds: keys, certificates, collateral or the block are too old by then. */
       readonly expiresAtSec: number;
     }
   | { readonly accepted: false; readonly report: Report };
@@ -78,8 +85,8 @@ export type EvidenceVerdict =
  * May I seal to this key? The one verifier of client and proxy.
  *
  * Never throws for anything that the bundle contains or the lookups answer: what is malformed fails its structure check, a lookup
- * that throws fails its checks, and what could not run after that has failed. The chain is asked about evidence only once the
- * quote holds and proves the claims, so a stranger's bytes cost no lookups.
+ * that throws fails its checks, and what could not run after that has failed. Collateral is asked for only once the quote holds
+ * by itself, and the chain only once its platform does and the quote proves the claims: a stranger's bytes cost no lookups.
  *
  * @throws ConfigError no_trust_root, mixed_trust_roots, bad_policy: the caller's own policy
  */
@@ -96,14 +103,15 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVerd
   );
   if (bundle !== null) bundleChecks.pass('bundle-structure', `${input.bundle.length} bytes`);
 
-  const quoted = bundle === null ? UNREAD_QUOTE : await verifyQuote(bundle.quote, policy.trustRoots, nowSec, crypto);
+  const quoted = bundle === null ? UNREAD_QUOTE : await verifyQuote(bundle.quote, policy.trustRoots, nowSec, crypto, input.memory);
   const quoteHolds = quoted.checks.every((check) => check.result === 'pass');
+  const platform = quoteHolds ? await appraisePlatform(quoted, input) : UNASKED_PLATFORM;
 
   const claimsChecks: ClaimsChecks = new CheckList(CLAIMS_CHECKS);
   const claims = bundle === null ? null : await checkClaims(bundle, quoted, input, claimsChecks);
   const imageHash = quoted.quote === null ? null : await imageHashOf(quoted.quote.td, crypto);
   let blockAtSec: number | null = null;
-  if (claims !== null && imageHash !== null && quoteHolds && claimsChecks.holds('report-data')) {
+  if (claims !== null && imageHash !== null && platform.holds && claimsChecks.holds('report-data')) {
     const [block] = await Promise.all([
       checkBlock(claims, input, claimsChecks),
       checkImage(imageHash, input, claimsChecks),
@@ -113,21 +121,26 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVerd
   }
   claimsChecks.notApplicable('gpu', 'this version looks at no GPU evidence');
 
-  const report = toReport([...bundleChecks.all(), ...quoted.checks, ...claimsChecks.all()], {
+  const report = toReport([...bundleChecks.all(), ...quoted.checks, ...platform.checks, ...claimsChecks.all()], {
     simulated: quoted.root?.kind === 'development',
     modelProven: claims !== null && claims.model?.kind !== 'unproven',
   });
-  if (!report.ok || bundle === null || claims === null || imageHash === null || blockAtSec === null || quoted.notAfterSec === null) {
+  if (!report.ok || bundle === null || claims === null || imageHash === null || blockAtSec === null || platform.notAfterSec === null) {
     return { accepted: false, report: { ...report, ok: false } };
   }
-  const expiresAtSec = Math.min(claims.keys.notAfter, quoted.notAfterSec, blockAtSec + policy.maxBlockAgeSec);
+  const expiresAtSec = Math.min(claims.keys.notAfter, platform.notAfterSec, blockAtSec + policy.maxBlockAgeSec);
   return { accepted: true, report, claims, claimsBytes: bundle.claims, imageHash, expiresAtSec };
 }
 
 type ClaimsChecks = CheckList<(typeof CLAIMS_CHECKS)[number]>;
 
 const MATCH = { pass: 'as expected', fail: 'not as expected' } as const;
-const UNREAD_QUOTE: QuoteVerdict = { checks: new CheckList(QUOTE_CHECKS).all(), quote: null, root: null, notAfterSec: null };
+const UNREAD_QUOTE: QuoteVerdict = { checks: new CheckList(QUOTE_CHECKS).all(), quote: null, root: null, chain: null };
+const UNASKED_PLATFORM: PlatformAppraisal = {
+  checks: [...new CheckList(COLLATERAL_CHECKS).all(), ...new CheckList(PLATFORM_CHECKS).all()],
+  holds: false,
+  notAfterSec: null,
+};
 
 /** What needs no chain: the claims are what the quote proves and what the offer says, and the keys are current. */
 async function checkClaims(bundle: Bundle, quoted: QuoteVerdict, input: EvidenceInput, checks: ClaimsChecks): Promise<Claims | null> {
@@ -238,16 +251,4 @@ function showKeys(entries: readonly SealingKeyEntry[]): string {
 
 function showModel(model: ModelIdentity | null): string {
   return model === null ? 'none' : `${model.name} (${model.kind} ${model.hash})`;
-}
-
-/** The answer of a lookup. "Not there" and a lookup that failed both refuse; only the code of what was thrown is safe to show. */
-async function askOr<T>(ask: () => Awaitable<T | null>, refuse: (reason: string) => void): Promise<T | null> {
-  try {
-    const answer = await ask();
-    if (answer === null) refuse('not there');
-    return answer;
-  } catch (error) {
-    refuse(`could not be looked up (${codeOf(error)})`);
-    return null;
-  }
 }

@@ -6,7 +6,15 @@ import { networkPolicy } from './network-policy';
 const der = Buffer.from(makePki().root.der).toString('base64');
 
 function networkWith(trustRoots: Network['trustRoots']): Network {
-  return { name: 'test', networkId: -3, root: `0:${'11'.repeat(32)}`, chain: [{ url: 'http://127.0.0.1:1' }], trustRoots, clock: 'system' };
+  return {
+    name: 'test',
+    networkId: -3,
+    root: `0:${'11'.repeat(32)}`,
+    chain: [{ url: 'http://127.0.0.1:1' }],
+    trustRoots,
+    pccs: 'http://127.0.0.1:2',
+    clock: 'system',
+  };
 }
 
 it('takes the trust roots from the network and the limits from who verifies', async () => {

@@ -1,4 +1,5 @@
-import type { EvidencePolicy } from '../attestation/policy';
+import type { CollateralSource } from '../attestation/collateral';
+import { DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
 import type { ListedImage, ListedModel } from '../attestation/verify-evidence';
 import { toHex } from '../core/bytes';
 import { FixedClock } from '../core/clock';
@@ -8,7 +9,7 @@ import type { AnswerReport } from './answer';
 import { Channel, type ChannelFacts } from './channel';
 import { type BookChange, type BookHead, type BookStore, ChannelBook, type OrderRecord } from './channel-book';
 import { type CocoonFetch, createCocoonFetch } from './cocoon-fetch';
-import { BLOCK, CHANNEL, MODEL, NOW, OPERATOR, PROXY, ROOT, testRoot } from './guest.test-kit';
+import { BLOCK, CHANNEL, MODEL, NOW, OPERATOR, PROXY, ROOT, testCollateral, testRoot } from './guest.test-kit';
 import { GuestVerifier } from './guest-verifier';
 import type { TestProxy } from './proxy.test-kit';
 import { ProxyApi } from './proxy-api';
@@ -69,6 +70,7 @@ export interface TestClientOptions {
   readonly store?: BookStore;
   readonly pin?: string;
   readonly policy?: Partial<EvidencePolicy>;
+  readonly collateral?: CollateralSource;
   readonly block?: { readonly rootHash: string; readonly atSec: number } | null;
   readonly maxAmountNano?: bigint;
 }
@@ -118,16 +120,14 @@ export async function openTestClient(peer: TestProxy, options: TestClientOptions
     crypto: nodeCrypto,
     clock,
     policy: {
+      ...DEFAULT_LIMITS,
       trustRoots: [await testRoot()],
-      minImageAgeSec: 0,
-      minModelAgeSec: 0,
-      maxBlockAgeSec: 25 * 3600,
-      allowUnproven: false,
       ...options.policy,
     },
     network: ROOT,
     allowlist: { image: (hash) => images.get(hash) ?? null, model: (hash) => models.get(hash) ?? null },
     blocks: (seqno) => (seqno === BLOCK.seqno ? block : null),
+    collateral: options.collateral ?? testCollateral(),
     fetchBundle: (digest) => proxy.evidence(digest),
   });
   const requests = new Requests({

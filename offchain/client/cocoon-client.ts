@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { Address } from '@ton/core';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
-import type { EvidencePolicy } from '../attestation/policy';
+import { DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
 import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
+import { networkCollateral } from '../chain/network-collateral';
 import { networkPolicy } from '../chain/network-policy';
 import { SendingWallet } from '../chain/wallet';
 import { loadWalletSigner } from '../chain/wallet-key';
@@ -111,7 +112,7 @@ export async function openCocoonClient(input: ClientSettingsInput, log: Logger =
 export async function composeClient(settings: ClientSettings, log: Logger, onDefect: (error: unknown) => void): Promise<CocoonClient> {
   const network = loadNetwork(settings.network);
   const { minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven } = settings;
-  const policy = await networkPolicy(network, { minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven });
+  const policy = await networkPolicy(network, { ...DEFAULT_LIMITS, minImageAgeSec, minModelAgeSec, maxBlockAgeSec, allowUnproven });
   const keys = join(settings.stateFolder, 'keys');
   openStateFolder(keys);
   const session = signerFromSeed(loadOrCreateSeed(join(keys, 'session.seed')));
@@ -172,6 +173,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     network: chain.root.toRawString(),
     allowlist: chain.lists,
     blocks: (seqno) => chain.client.blockAt(seqno),
+    collateral: networkCollateral(network, chain.clock),
     fetchBundle: (digest) => proxy.evidence(digest),
   });
   const listeners = new Set<(report: AnswerReport) => void>();

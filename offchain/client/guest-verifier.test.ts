@@ -1,4 +1,6 @@
+import type { CollateralSource } from '../attestation/collateral';
 import { decodeBundle, encodeBundle, evidenceDigest } from '../attestation/evidence';
+import { PccsError } from '../attestation/pcs-source';
 import { intelRoot, makePki, platformOf, realQuote } from '../attestation/platform/forgery.test-kit';
 import { writeQuote } from '../attestation/platform/quote-writer';
 import { toHex } from '../core/bytes';
@@ -16,6 +18,7 @@ import {
   type TestClientOptions,
   type TestGuest,
   TestProxy,
+  testCollateral,
 } from './client.test-kit';
 
 const CANARY = 'zyzzogeton';
@@ -139,14 +142,15 @@ describe('refuses, and sends nothing, for', () => {
     expect(await refusedChecks(await client())).toEqual(['claims-owner']);
   });
 
-  test("a real quote under Intel's root over other claims (report-data)", async () => {
+  test("a real quote under Intel's root over other claims, with a development root's collateral (root-crl, report-data)", async () => {
     const { claims } = decodeBundle(guest.bundle);
     const bundle = encodeBundle({ quote: realQuote('fmspc-90c06f'), claims });
     const digest = await evidenceDigest(bundle, nodeCrypto);
     const offer = { ...guest.offer, keys: { ...guest.offer.keys, evidence: digest } };
     peer.guests.splice(0, 1, { ...guest, bundle, digest, offer });
-    const [first] = await refusedChecks(await client({ policy: { trustRoots: [await intelRoot()] } }));
-    expect(first).toBe('report-data');
+    const checks = await refusedChecks(await client({ policy: { trustRoots: [await intelRoot()] } }));
+    expect(checks[0]).toBe('root-crl');
+    expect(checks).toContain('report-data');
   });
 
   test('a quote under a development root that is not the one of the network (trust-root)', async () => {
@@ -155,6 +159,22 @@ describe('refuses, and sends nothing, for', () => {
     peer.guests.splice(0, 1, foreign);
     const [first] = await refusedChecks(await client());
     expect(first).toBe('trust-root');
+  });
+
+  test('a platform that is out of date (tcb-level)', async () => {
+    const [first] = await refusedChecks(await client({ collateral: testCollateral({ standing: { platform: 'OutOfDate' } }) }));
+    expect(first).toBe('tcb-level');
+  });
+
+  test('a platform whose collateral cannot be had (collateral-available)', async () => {
+    const collateral: CollateralSource = {
+      collateralFor: () => {
+        throw new PccsError('pccs_unreachable', 'no answer');
+      },
+      drop: () => undefined,
+    };
+    const [first] = await refusedChecks(await client({ collateral }));
+    expect(first).toBe('collateral-available');
   });
 
   test('evidence whose keys have expired (keys-not-expired)', async () => {

@@ -1,6 +1,8 @@
 import type { WorkerClaims } from '../attestation/claims';
+import type { CollateralSource } from '../attestation/collateral';
 import type { EvidencePolicy } from '../attestation/policy';
 import type { Report } from '../attestation/report';
+import { VerifierMemory } from '../attestation/verifier-memory';
 import { type AllowlistView, type BlockLookup, type ExpectedEvidence, verifyEvidence } from '../attestation/verify-evidence';
 import { fromHex } from '../core/bytes';
 import type { Clock } from '../core/clock';
@@ -29,6 +31,7 @@ export interface GuestVerifierOptions {
   readonly network: string;
   readonly allowlist: AllowlistView;
   readonly blocks: BlockLookup;
+  readonly collateral: CollateralSource;
   /** Fetches a bundle by its digest; what comes is believed no more than its sender. */
   fetchBundle(digest: string): Promise<Uint8Array>;
 }
@@ -43,6 +46,7 @@ const MAX_KEPT = 512;
  */
 export class GuestVerifier {
   private readonly kept = new Map<string, TrustedGuest>();
+  private readonly memory = new VerifierMemory();
 
   constructor(private readonly options: GuestVerifierOptions) {}
 
@@ -63,6 +67,8 @@ export class GuestVerifier {
       policy: options.policy,
       allowlist: options.allowlist,
       blocks: options.blocks,
+      collateral: options.collateral,
+      memory: this.memory,
       nowSec: options.clock.nowSec(),
       crypto: options.crypto,
     });

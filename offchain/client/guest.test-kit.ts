@@ -1,8 +1,10 @@
 import { Address } from '@ton/core';
 import type { Usage } from '../../wrappers/statements';
 import { encodeClaims, type ModelIdentity, SEALING_SUITE } from '../attestation/claims';
+import type { CollateralSource } from '../attestation/collateral';
 import { encodeBundle, evidenceDigest, imageHashOf, reportDataOf } from '../attestation/evidence';
-import { hex, makePki, NOW, type Pki, tdReport } from '../attestation/platform/forgery.test-kit';
+import { type CollateralPlan, issueCollateral } from '../attestation/platform/development-collateral';
+import { hex, makePki, NOW, type Pki, sourceOf, tdReport } from '../attestation/platform/forgery.test-kit';
 import { writeQuote } from '../attestation/platform/quote-writer';
 import { loadTrustRoot, type TrustRoot } from '../attestation/trust-root';
 import { fromHex, toHex } from '../core/bytes';
@@ -51,6 +53,11 @@ function testPki(): Pki {
 
 export function testRoot(): Promise<TrustRoot> {
   return loadTrustRoot({ kind: 'development', der: testPki().root.der }, nodeCrypto);
+}
+
+/** Collateral under which machines of that root are up to date, unless the plan says otherwise. */
+export function testCollateral(plan: Partial<CollateralPlan> = {}): CollateralSource {
+  return sourceOf(issueCollateral(testPki().authority, { nowSec: NOW - 3600, ...plan }));
 }
 
 /** A guest with keys of its own, and evidence under the development root. */

@@ -39,6 +39,7 @@ describe('cocoon doctor', () => {
         root: `0:${'1'.repeat(64)}`,
         chain,
         trustRoots: [{ kind, der: 'MIIB' }],
+        pccs: `http://127.0.0.1:${port}`,
         clock: 'chain',
       }),
     );
@@ -70,6 +71,7 @@ describe('cocoon doctor', () => {
     const { isHealthy, text } = await run({ network: networkFile('development') });
     expect(text).toContain('SIMULATED: network test needs no confidential hardware');
     expect(text).toMatch(/FAIL {2}chain .*127\.0\.0\.1/);
+    expect(text).toMatch(/ok {4}pccs/);
     expect(isHealthy).toBe(false);
     expect((await run({ network: networkFile('intel') })).text).not.toContain('SIMULATED');
   });

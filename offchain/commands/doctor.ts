@@ -38,7 +38,7 @@ export async function doctorCommand(options: DoctorOptions, machine: Machine, te
   );
   if (network !== null && isSimulated(network))
     terminal.write(`SIMULATED: network ${network.name} needs no confidential hardware, and has none\n`);
-  const findings = await examine({ place, network, pccs: options.pccs ?? null }, machine, reachOf(network));
+  const findings = await examine({ place, network, pccs: options.pccs ?? network?.pccs ?? null }, machine, reachOf(network));
   terminal.write(formatFindings(findings));
   if (network === null) terminal.write('Chain and proxies were not looked at: name a network.json with --network\n');
   return isHealthy(findings);

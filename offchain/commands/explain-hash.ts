@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { parseCertificate, splitPemChain } from '../attestation/certificate';
+import { parseCertificate } from '../attestation/certificate';
 import { EvidenceError } from '../attestation/errors';
 import { type EventLog, parseEventLog } from '../attestation/event-log';
 import { decodeBundle, imageHashOf, type Measurements } from '../attestation/evidence';
@@ -13,6 +13,7 @@ import {
   RUNTIME_REGISTERS,
   replayAll,
 } from '../attestation/explain-measurements';
+import { splitPemChain } from '../attestation/pem';
 import { parseQuote, type Quote, trimQuote } from '../attestation/quote';
 import { INTEL_ROOT_KEY_ID } from '../attestation/trust-root';
 import { equal, fromHex, fromUtf8, toHex, utf8 } from '../core/bytes';

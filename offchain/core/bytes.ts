@@ -58,7 +58,8 @@ export function fromHex(text: string, size?: number): Uint8Array {
 }
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const BASE64URL_VALUE = new Map([...BASE64URL].map((char, value) => [char, value]));
+/** The value of each character by its code; 255 for what is none. */
+const BASE64URL_VALUE = Uint8Array.from({ length: 128 }, (_, code) => BASE64URL.indexOf(String.fromCharCode(code)) & 255);
 
 /** base64url without padding. Source: RFC 4648 section 5. */
 export function toBase64Url(bytes: Uint8Array): string {
@@ -81,9 +82,9 @@ export function fromBase64Url(text: string, size?: number): Uint8Array {
   let buffer = 0;
   let bits = 0;
   let at = 0;
-  for (const char of text) {
-    const value = BASE64URL_VALUE.get(char);
-    if (value === undefined) throw bad();
+  for (let i = 0; i < text.length; i++) {
+    const value = BASE64URL_VALUE[text.charCodeAt(i)] ?? 255;
+    if (value === 255) throw bad();
     buffer = ((buffer << 6) | value) & 0xffff;
     bits += 6;
     if (bits >= 8) {

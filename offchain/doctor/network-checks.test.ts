@@ -22,6 +22,7 @@ function network(changes: Partial<Network> = {}): Network {
     root: ROOT.toRawString(),
     chain: [{ url: 'http://chain.example/api/v2/jsonRPC' }],
     trustRoots: [{ kind: 'intel', der: 'MIIB' }],
+    pccs: 'http://pccs.example',
     clock: 'system',
     ...changes,
   };

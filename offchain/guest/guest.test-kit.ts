@@ -6,9 +6,13 @@ import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import { type Authorisation, type Prices, packAuthorisation, statementHash } from '../../wrappers/statements';
 import { decodeBundle } from '../attestation/evidence';
+import { openDevelopmentAuthority } from '../attestation/platform/development-authority';
+import { type CollateralAuthority, issueCollateral } from '../attestation/platform/development-collateral';
 import { createDevelopmentRoot } from '../attestation/platform/development-root';
+import { sourceOf } from '../attestation/platform/forgery.test-kit';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { loadTrustRoot } from '../attestation/trust-root';
+import { VerifierMemory } from '../attestation/verifier-memory';
 import { type EvidenceVerdict, verifyEvidence } from '../attestation/verify-evidence';
 import { fromBigEndian, fromHex, fromUtf8, utf8 } from '../core/bytes';
 import { type GuestStatus, guestReceipts, guestStatus, type HostBlock, hostBlock } from '../protocol/calls';
@@ -60,6 +64,7 @@ export class GuestRig {
     readonly open: OpenGuest,
     private readonly folder: string,
     private readonly rootDer: Uint8Array,
+    private readonly authority: CollateralAuthority,
     private readonly imageHash: string,
     readonly connection: Connection,
   ) {}
@@ -87,13 +92,21 @@ export class GuestRig {
         root: ROOT,
         chain: [{ url: 'http://127.0.0.1:1' }],
         trustRoots: [{ kind: 'development', der: Buffer.from(rootDer).toString('base64') }],
+        pccs: 'http://127.0.0.1:9',
         clock: 'chain',
       },
       log,
       metrics: new Registry(),
       onStatus: () => {},
     });
-    return new GuestRig(open, folder, rootDer, await simulatedImageHash(), connectionOver(await dialLocal(config.socket)));
+    return new GuestRig(
+      open,
+      folder,
+      rootDer,
+      await openDevelopmentAuthority(platform),
+      await simulatedImageHash(),
+      connectionOver(await dialLocal(config.socket)),
+    );
   }
 
   /** Tells a block and waits until the guest accepts requests. */
@@ -155,6 +168,8 @@ export class GuestRig {
         model: (hash) => (hash === model.hash ? { kind: model.kind, activeFromSec: NOW_SEC - 10 } : null),
       },
       blocks: (seqno) => (seqno === this.seqno ? { rootHash: this.block().rootHash, atSec: this.nowSec } : null),
+      collateral: sourceOf(issueCollateral(this.authority, { nowSec: this.nowSec })),
+      memory: new VerifierMemory(),
       nowSec: this.nowSec,
       crypto: nodeCrypto,
     });

@@ -36,6 +36,7 @@ describe('the guest process', () => {
       root: ROOT,
       chain: [{ url: 'http://127.0.0.1:1' }],
       trustRoots: [root],
+      pccs: 'http://127.0.0.1:9',
       clock: 'system',
     };
     writeFileSync(join(folder, name), JSON.stringify(network));

@@ -52,6 +52,7 @@ describe('a guest on (emulated) TDX', () => {
       root: ROOT,
       chain: [{ url: 'http://127.0.0.1:1' }],
       trustRoots: [{ kind: root, der: 'MIIB' }],
+      pccs: 'http://127.0.0.1:1',
       clock: 'chain',
     };
     const config = parseConfig(

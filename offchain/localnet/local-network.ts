@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import codes from '../../wrappers/code.json';
-import { createDevelopmentRoot, DEVELOPMENT_FILES } from '../attestation/platform/development-root';
+import { DEVELOPMENT_FILES } from '../attestation/platform/development-files';
+import { createDevelopmentRoot } from '../attestation/platform/development-root';
 import { ChainClient } from '../chain/chain-client';
 import { ConfigError, codeOf } from '../core/errors';
 import { formatTon } from '../core/money';
@@ -15,6 +16,7 @@ import { writeFileAtomic } from '../runtime/state-folder';
 import type { EngineChoice } from './engine-choice';
 import { ensureListed, type Listing, rootContract } from './governance';
 import { LocalnetError, Parties } from './parties';
+import { type PccsServer, servePccs } from './pccs-server';
 import { CHANNEL_DEPOSIT, NETWORK_ID, NETWORK_NAME, POLL_MS, type Ports, PROXY_STAKE, WITHDRAW_DELAY_SEC, WORKER_PRICES } from './settings';
 
 /** The processes, in the order in which they are stopped. */
@@ -45,6 +47,7 @@ export class LocalNetwork {
   private readonly starting = new Set<Promise<RunningChild>>();
   private readonly taken = new Map<ProcessName, number>();
   private client: ChainClient | null = null;
+  private pccs: PccsServer | null = null;
   private models: readonly string[] = [];
   /** Why the guest does not serve, if it has said so. */
   private guestFailure: string | null = null;
@@ -145,6 +148,7 @@ export class LocalNetwork {
     // What is still starting is given up by the signal; what just became ready is in the list when its start has settled.
     await Promise.allSettled(this.starting);
     for (const name of PROCESS_NAMES) await this.children.get(name)?.stop();
+    await this.pccs?.close();
   }
 
   private async startAll(): Promise<void> {
@@ -170,7 +174,10 @@ export class LocalNetwork {
       'contracts',
       `root ${root.address.toString()}, image ${listing.imageHash.slice(0, 12)}, model ${listing.model.hash.slice(0, 12)}`,
     );
-    this.writeNetworkFile(root.address.toRawString(), platform);
+    const nowSec = async () => (await client.latestBlock()).atSec;
+    this.pccs = await servePccs(platform, options.ports.pccs, nowSec);
+    progress('pccs', `SIMULATED collateral, always up to date: ${this.pccs.url}`);
+    this.writeNetworkFile(root.address.toRawString(), platform, this.pccs.url);
 
     const socket = join(this.folder('guest'), 'guest.sock');
     this.writeConfig('guest', {
@@ -260,7 +267,7 @@ export class LocalNetwork {
     writeFileAtomic(join(folder, 'config.json'), JSON.stringify({ stateFolder: folder, ...config }, null, 2));
   }
 
-  private writeNetworkFile(root: string, platform: string): void {
+  private writeNetworkFile(root: string, platform: string, pccs: string): void {
     const der = readFileSync(join(platform, DEVELOPMENT_FILES.root)).toString('base64');
     writeFileAtomic(
       this.networkFile,
@@ -271,6 +278,7 @@ export class LocalNetwork {
           root,
           chain: [{ url: this.chainUrl }],
           trustRoots: [{ kind: 'development', der }],
+          pccs,
           clock: 'chain',
         },
         null,

@@ -97,7 +97,7 @@ function stateFolderOf(options: DevOptions): string {
 }
 
 function portsOf(first: number): Ports {
-  return first === 0 ? { client: 0, proxy: 0, chain: 0 } : { client: first, proxy: first + 1, chain: first + 2 };
+  return first === 0 ? { client: 0, proxy: 0, chain: 0, pccs: 0 } : { client: first, proxy: first + 1, chain: first + 2, pccs: first + 3 };
 }
 
 function near(path: string): string {

@@ -28,7 +28,7 @@ export function parseOptions(args: readonly string[]): DevOptions | Shown {
     .option('--once <question>', 'ask one question in a network of its own, show what it cost, and end')
     .option('--model <file>', 'a GGUF model instead of the built-in demonstration model')
     .option('--engine <url>', 'any OpenAI-compatible server instead (MODEL NOT PROVEN)')
-    .option('--port <number>', 'port of the gateway; proxy and chain take the next two (default: 10000; 0 for free ones)', toPort)
+    .option('--port <number>', 'port of the gateway; proxy, chain and PCCS take the next three (default: 10000; 0 for free ones)', toPort)
     .option('--state <folder>', 'where the network is kept (default: .cocoon/local)')
     .option('--reset', 'delete the state of the local network first')
     .version(VERSION, '--version', 'show the version')
@@ -64,7 +64,7 @@ export function parseOptions(args: readonly string[]): DevOptions | Shown {
 
 function toPort(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_533)
-    throw new InvalidArgumentError('expected a port from 1 to 65533, or 0 for free ones.');
+  if (!Number.isInteger(port) || port < 0 || port > 65_532)
+    throw new InvalidArgumentError('expected a port from 1 to 65532, or 0 for free ones.');
   return port;
 }

@@ -11,11 +11,12 @@ export const NETWORK_NAME = 'local';
 export const NETWORK_ID = 20_260;
 
 /** Ports where nobody asks for others. */
-export const DEFAULT_PORTS = { client: 10_000, proxy: 10_001, chain: 10_002 } as const;
+export const DEFAULT_PORTS = { client: 10_000, proxy: 10_001, chain: 10_002, pccs: 10_003 } as const;
 export interface Ports {
   readonly client: number;
   readonly proxy: number;
   readonly chain: number;
+  readonly pccs: number;
 }
 
 /** What the faucet gives each wallet when the network is made, in nanoTON. */

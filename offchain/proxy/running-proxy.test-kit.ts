@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address } from '@ton/core';
+import { DEFAULT_LIMITS } from '../attestation/policy';
+import { VerifierMemory } from '../attestation/verifier-memory';
 import type { ListedImage, ListedModel } from '../attestation/verify-evidence';
 import { ProxyContract, WorkerContract } from '../chain/contracts';
 import { MessageValues } from '../chain/message-values';
 import { Pending } from '../chain/pending';
 import { setProxyContract, TestChain, TestWallet } from '../chain/plain-chain.test-kit';
-import { BLOCK, hex, makeGuest, NOW, ROOT, type TestGuest, testRoot } from '../client/guest.test-kit';
+import { BLOCK, hex, makeGuest, NOW, ROOT, type TestGuest, testCollateral, testRoot } from '../client/guest.test-kit';
 import { fromBigEndian } from '../core/bytes';
 import { FixedClock } from '../core/clock';
 import { Ledger } from '../ledger/ledger';
@@ -138,8 +140,10 @@ export class RunningProxy {
       proxy: PROXY,
       root: Address.parseRaw(ROOT),
       payerKey: world.payer.publicKey,
-      policy: { trustRoots: [await testRoot()], minImageAgeSec: 0, minModelAgeSec: 0, maxBlockAgeSec: 25 * 3600, allowUnproven: false },
+      policy: { ...DEFAULT_LIMITS, trustRoots: [await testRoot()] },
       allowlist: { image: (hash) => world.images.get(hash) ?? null, model: (hash) => world.models.get(hash) ?? null },
+      collateral: testCollateral(),
+      memory: new VerifierMemory(),
       blocks: (seqno) => (seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
       clock,
       crypto: nodeCrypto,

@@ -2,9 +2,11 @@
 import { Address } from '@ton/core';
 import type { Logger } from 'pino';
 import { type Prices, packChallenge, packReceipt, statementHash } from '../../wrappers/statements';
+import type { CollateralSource } from '../attestation/collateral';
 import { MAX_BUNDLE_SIZE } from '../attestation/evidence';
 import type { EvidencePolicy } from '../attestation/policy';
 import { failedChecks } from '../attestation/report';
+import type { VerifierMemory } from '../attestation/verifier-memory';
 import { type AllowlistView, type BlockLookup, verifyEvidence } from '../attestation/verify-evidence';
 import { BillingError } from '../billing/credit';
 import { offerPrices } from '../billing/prices';
@@ -42,6 +44,9 @@ export interface WorkerSessionParts {
   readonly policy: EvidencePolicy;
   readonly allowlist: AllowlistView;
   readonly blocks: BlockLookup;
+  readonly collateral: CollateralSource;
+  /** One for all workers. */
+  readonly memory: VerifierMemory;
   readonly clock: Clock;
   readonly crypto: CryptoProvider;
   readonly debts: WorkerDebts;
@@ -292,6 +297,8 @@ export class WorkerSession {
       policy: parts.policy,
       allowlist: parts.allowlist,
       blocks: parts.blocks,
+      collateral: parts.collateral,
+      memory: parts.memory,
       nowSec: parts.clock.nowSec(),
       crypto: parts.crypto,
     });

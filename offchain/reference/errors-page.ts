@@ -1,4 +1,4 @@
-import { BUNDLE_CHECKS, CLAIMS_CHECKS, QUOTE_CHECKS } from '../attestation/report';
+import { BUNDLE_CHECKS, CLAIMS_CHECKS, COLLATERAL_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS } from '../attestation/report';
 import { ClientError, type ClientErrorCode } from '../client/errors';
 import { ERROR_STATUS, type ErrorCode } from '../protocol/calls';
 import { code, MADE_BY, page, table } from './markdown';
@@ -35,6 +35,8 @@ export function errorsPage(): string {
       [
         ['bundle', list(BUNDLE_CHECKS)],
         ['quote', list(QUOTE_CHECKS)],
+        ['collateral', list(COLLATERAL_CHECKS)],
+        ['platform', list(PLATFORM_CHECKS)],
         ['claims', list(CLAIMS_CHECKS)],
       ],
     ),

@@ -67,6 +67,7 @@ describe('network.json', () => {
     root: `0:${'ab'.repeat(32)}`,
     chain: [{ url: 'http://127.0.0.1:10002/api/v2/jsonRPC' }],
     trustRoots: [{ kind: 'development', der: 'AAAA' }],
+    pccs: 'http://127.0.0.1:10003',
     clock: 'chain',
   };
 

@@ -34,6 +34,9 @@ export const NetworkSchema = z.strictObject({
     )
     .min(1)
     .describe('roots under which a quote is believed'),
+  pccs: z
+    .url({ protocol: /^https?$/ })
+    .describe("where TCB info, QE identity and revocation lists come from: a PCCS, or Intel's https://api.trustedservices.intel.com"),
   clock: z.enum(['system', 'chain']).describe('where processes read the time'),
 });
 

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { concat } from '../../core/bytes';
+import { concat, fromHex } from '../../core/bytes';
 import { DER_TAG } from '../der';
 import { derBits, derBoolean, derElement, derInteger, derOctets, derOid, derSequence, derText, derTime } from '../der-writer';
 
@@ -16,6 +16,8 @@ export interface CertificatePlan {
   readonly notBeforeSec: number;
   readonly notAfterSec: number;
   readonly pathLength: number | null;
+  /** A key that is there already; a fresh one unless told otherwise. */
+  readonly key?: KeyObject;
   /** DER extensions beside the usual ones. */
   readonly extensions?: readonly Uint8Array[];
 }
@@ -28,13 +30,15 @@ const OID = {
   keyUsage: '2.5.29.15',
   basicConstraints: '2.5.29.19',
   authorityKeyId: '2.5.29.35',
+  crlNumber: '2.5.29.20',
+  reasonCode: '2.5.29.21',
 } as const;
 
 const ECDSA_WITH_SHA256 = derSequence(derOid(OID.ecdsaWithSha256));
 
-/** Makes a P-256 key and its certificate, signed by `issuer`, or by itself where that is null. */
+/** Makes a certificate of a P-256 key, signed by `issuer`, or by itself where that is null. */
 export function issueCertificate(plan: CertificatePlan, issuer: Issued | null): Issued {
-  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const key = plan.key ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const signer = issuer ?? { key, commonName: plan.commonName };
   const isCa = plan.pathLength !== null;
   // keyCertSign and cRLSign (bits 5, 6), or digitalSignature and nonRepudiation (bits 0, 1).
@@ -58,8 +62,47 @@ export function issueCertificate(plan: CertificatePlan, issuer: Issued | null): 
     createPublicKey(key).export({ format: 'der', type: 'spki' }),
     derElement(DER_TAG.context3, derSequence(...extensions)),
   );
-  const signature = sign('sha256', signed, { key: signer.key, dsaEncoding: 'der' });
-  return { der: derSequence(signed, ECDSA_WITH_SHA256, derBits(signature)), commonName: plan.commonName, key };
+  return { der: signDer(signed, signer.key), commonName: plan.commonName, key };
+}
+
+/** What a revocation list is to say. Serial numbers in lower-case hex, without leading zeros. */
+export interface RevocationPlan {
+  readonly thisUpdateSec: number;
+  readonly nextUpdateSec: number;
+  readonly revoked: readonly string[];
+  /** DER extensions beside the usual ones. */
+  readonly extensions?: readonly Uint8Array[];
+}
+
+/** A revocation list in the name of `issuer`, signed by its key. */
+export function issueRevocationList(issuer: Issued, plan: RevocationPlan): Uint8Array {
+  const reason = toExtension(OID.reasonCode, false, derElement(DER_TAG.enumerated, Uint8Array.of(1))); // keyCompromise
+  const entries = plan.revoked.map((serial) =>
+    derSequence(
+      derInteger(fromHex(serial.padStart(serial.length + (serial.length % 2), '0'))),
+      derTime(plan.thisUpdateSec),
+      derSequence(reason),
+    ),
+  );
+  const extensions = [
+    toExtension(OID.crlNumber, false, derInteger(1)),
+    toExtension(OID.authorityKeyId, false, derSequence(derElement(0x80, keyIdOf(issuer.key)))),
+    ...(plan.extensions ?? []),
+  ];
+  const signed = derSequence(
+    derInteger(1),
+    ECDSA_WITH_SHA256,
+    nameOf(issuer.commonName),
+    derTime(plan.thisUpdateSec),
+    derTime(plan.nextUpdateSec),
+    ...(entries.length > 0 ? [derSequence(...entries)] : []),
+    derElement(DER_TAG.context0, derSequence(...extensions)),
+  );
+  return signDer(signed, issuer.key);
+}
+
+function signDer(signed: Uint8Array, key: KeyObject): Uint8Array {
+  return derSequence(signed, ECDSA_WITH_SHA256, derBits(sign('sha256', signed, { key, dsaEncoding: 'der' })));
 }
 
 /** One certificate extension around its DER value. */

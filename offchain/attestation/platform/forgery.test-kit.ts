@@ -1,16 +1,25 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toHex, utf8 } from '../../core/bytes';
+import { z } from 'zod';
+import { fromHex, fromUtf8, toHex, utf8 } from '../../core/bytes';
 import type { CryptoProvider } from '../../core/crypto';
 import { nodeCrypto } from '../../runtime/node-crypto';
-import { toPem } from '../certificate';
+import { appraisePlatform } from '../appraise-platform';
 import { encodeClaims, SEALING_SUITE, type WorkerClaims } from '../claims';
+import type { Collateral, CollateralSource } from '../collateral';
 import { encodeBundle, evidenceDigest, imageHashOf, reportDataOf } from '../evidence';
+import { toPem } from '../pem';
+import { DEFAULT_LIMITS, type TcbPolicy } from '../policy';
 import { trimQuote } from '../quote';
+import { verifyQuote } from '../quote-chain';
+import type { Check } from '../report';
 import { loadTrustRoot, type TrustRoot } from '../trust-root';
+import { VerifierMemory } from '../verifier-memory';
 import type { EvidenceInput } from '../verify-evidence';
-import { type CertificatePlan, type Issued, issueCertificate } from './development-certificates';
+import { type CertificatePlan, type Issued, issueCertificate, issueRevocationList } from './development-certificates';
+import { type CollateralAuthority, issueCollateral } from './development-collateral';
+import { writeSgxExtension } from './platform-certificate';
 import { type QuotingPlatform, SIMULATED_TD, writeQuote } from './quote-writer';
 
 // What the tests of this room share: a simulated world in which everything holds, and ways to change one thing in it.
@@ -28,21 +37,40 @@ export interface Pki {
   readonly root: Issued;
   readonly ca: Issued;
   readonly pck: Issued;
+  readonly tcbSigning: Issued;
   readonly platform: QuotingPlatform;
+  /** Who signs collateral; the root has revoked nothing. */
+  readonly authority: CollateralAuthority;
 }
 
 export interface PkiChanges {
   readonly root?: Partial<CertificatePlan>;
   readonly ca?: Partial<CertificatePlan>;
   readonly pck?: Partial<CertificatePlan>;
+  readonly tcbSigning?: Partial<CertificatePlan>;
 }
 
 export function makePki(changes: PkiChanges = {}): Pki {
   const validity = { notBeforeSec: NOW - YEAR, notAfterSec: NOW + YEAR };
   const root = issueCertificate({ ...validity, commonName: 'SIMULATED SGX Root CA', pathLength: 1, ...changes.root }, null);
   const ca = issueCertificate({ ...validity, commonName: 'SIMULATED SGX PCK Platform CA', pathLength: 0, ...changes.ca }, root);
-  const pck = issueCertificate({ ...validity, commonName: 'SIMULATED SGX PCK Certificate', pathLength: null, ...changes.pck }, ca);
-  return { root, ca, pck, platform: platformOf([pck, ca, root]) };
+  const extensions = [writeSgxExtension()];
+  const pck = issueCertificate(
+    { ...validity, commonName: 'SIMULATED SGX PCK Certificate', pathLength: null, extensions, ...changes.pck },
+    ca,
+  );
+  const tcbSigning = issueCertificate(
+    { ...validity, commonName: 'SIMULATED SGX TCB Signing', pathLength: null, ...changes.tcbSigning },
+    root,
+  );
+  const rootCrl = issueRevocationList(root, { thisUpdateSec: NOW - YEAR, nextUpdateSec: NOW + YEAR, revoked: [] });
+  const authority = { rootDer: root.der, rootCrl, pckCa: ca, tcbSigning };
+  return { root, ca, pck, tcbSigning, platform: platformOf([pck, ca, root]), authority };
+}
+
+/** Hands out this collateral for whatever is asked. */
+export function sourceOf(collateral: Collateral): CollateralSource {
+  return { collateralFor: () => collateral, drop: () => undefined };
 }
 
 /** A platform whose quotes carry this chain and are signed by its leaf's key. */
@@ -103,12 +131,14 @@ export async function makeScene(claims = encodeClaims(WORKER_CLAIMS), pki = make
       model,
       tls,
     },
-    policy: { trustRoots: [root], minImageAgeSec: 100, minModelAgeSec: 100, maxBlockAgeSec: 1000, allowUnproven: false },
+    policy: { ...DEFAULT_LIMITS, trustRoots: [root], minImageAgeSec: 100, minModelAgeSec: 100, maxBlockAgeSec: 1000 },
     allowlist: {
       image: (hash) => (hash === imageHash ? { roles: ['worker'], activeFromSec: NOW - 100 } : null),
       model: (hash) => (hash === model.hash ? { kind: 'files', activeFromSec: NOW - 100 } : null),
     },
     blocks: async (seqno) => (seqno === 1000 ? { rootHash: hex(0x66), atSec: NOW - 1000 } : null),
+    collateral: sourceOf(issueCollateral(pki.authority, { nowSec: NOW - 3600 })),
+    memory: new VerifierMemory(),
     nowSec: NOW,
     crypto: nodeCrypto,
   };
@@ -120,6 +150,32 @@ export async function withBundle(input: EvidenceInput, bundle: Uint8Array): Prom
   return { ...input, bundle, expected: { ...input.expected, digest: await evidenceDigest(bundle, nodeCrypto) } };
 }
 
+/** What is asked about a quote and its platform, without any claims. */
+export interface PlatformScene {
+  readonly quote: Uint8Array;
+  readonly root: TrustRoot;
+  readonly collateral: Collateral | CollateralSource;
+  readonly nowSec: number;
+  readonly policy?: Partial<TcbPolicy>;
+  readonly memory?: VerifierMemory;
+  readonly crypto?: CryptoProvider;
+}
+
+/** The checks that refused a quote or its platform, without those that could not run. */
+export async function refusalsOfPlatform(scene: PlatformScene): Promise<readonly Check[]> {
+  const { quote, root, collateral, nowSec, memory = new VerifierMemory(), crypto = nodeCrypto } = scene;
+  const quoted = await verifyQuote(quote, [root], nowSec, crypto, memory);
+  const source = 'drop' in collateral ? collateral : sourceOf(collateral);
+  const policy = { ...DEFAULT_LIMITS, ...scene.policy };
+  const appraised = await appraisePlatform(quoted, { collateral: source, memory, policy, nowSec, crypto });
+  const checks = [...quoted.checks, ...appraised.checks];
+  const failed = checks.filter((check) => check.result !== 'pass');
+  if (quoted.checks.every((check) => check.result === 'pass') && appraised.holds !== (failed.length === 0)) {
+    throw new RangeError('the appraisal and its checks differ');
+  }
+  return failed.filter((check) => check.reason !== 'could not run after an earlier failure');
+}
+
 /** A fixture's bytes. */
 export function fixture(name: string): Uint8Array {
   return readFileSync(join(__dirname, '..', 'fixtures', name));
@@ -128,6 +184,28 @@ export function fixture(name: string): Uint8Array {
 /** A real quote without its padding. */
 export function realQuote(name: string): Uint8Array {
   return trimQuote(fixture(`${name}.quote`));
+}
+
+/** One day after the TCB info of the fixtures' collateral was issued, unix seconds. */
+export const REAL_NOW = { 'fmspc-90c06f': Date.UTC(2026, 1, 19, 11) / 1000, 'fmspc-b0c06f': Date.UTC(2025, 5, 20, 11) / 1000 } as const;
+
+/** Real collateral of a platform, from the form in which verifiers' test data has it. */
+export function realCollateral(name: string): Collateral {
+  const text = z.record(z.string(), z.string()).parse(JSON.parse(fromUtf8(fixture(`${name}.collateral.json`))));
+  const bytes = (field: string) => utf8(text[field] ?? '');
+  const hexBytes = (field: string) => fromHex(text[field] ?? '');
+  const document = (field: string) => ({
+    json: bytes(field),
+    signature: hexBytes(`${field}_signature`),
+    issuerChain: bytes(`${field}_issuer_chain`),
+  });
+  return {
+    rootCrl: hexBytes('root_ca_crl'),
+    pckCrl: hexBytes('pck_crl'),
+    pckCrlIssuerChain: bytes('pck_crl_issuer_chain'),
+    tcbInfo: document('tcb_info'),
+    qeIdentity: document('qe_identity'),
+  };
 }
 
 export function intelRoot(): Promise<TrustRoot> {

@@ -23,8 +23,23 @@ export const SIMULATED_TD = {
 /** The CPU security version of the simulated platform, 16 components. */
 export const SIMULATED_CPU_SVN = Uint8Array.of(3, 3, 2, 2, 4, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0);
 
-/** SGX attributes of the simulated quoting enclave: initialised, provisioning key, no debug. */
-const QE_ATTRIBUTES = fromHex('1100000000000000e700000000000000');
+/** What a quoting enclave's report says of the enclave. */
+export interface QuotingEnclave {
+  readonly miscSelect: Uint8Array;
+  readonly attributes: Uint8Array;
+  readonly mrSigner: Uint8Array;
+  readonly productId: number;
+  readonly securityVersion: number;
+}
+
+/** The simulated quoting enclave: initialised, provisioning key, no debug. */
+export const SIMULATED_QE: QuotingEnclave = {
+  miscSelect: new Uint8Array(4),
+  attributes: fromHex('1100000000000000e700000000000000'),
+  mrSigner: createHash('sha256').update('SIMULATED quoting enclave signer').digest(),
+  productId: 2,
+  securityVersion: 6,
+};
 
 /** The keys behind a quote. */
 export interface QuotingPlatform {
@@ -32,12 +47,12 @@ export interface QuotingPlatform {
   /** PEM, leaf first. */
   readonly pckChain: Uint8Array;
   readonly attestationKey: KeyObject;
-  /** 16 bytes; those of a production enclave unless told otherwise. */
-  readonly qeAttributes?: Uint8Array;
+  /** Those of a production enclave unless told otherwise. */
+  readonly quotingEnclave?: Partial<QuotingEnclave>;
 }
 
-/** A signed quote over a TD report: version 4, or version 5 where the report has the fields of TDX 1.5. */
-export function writeQuote(td: TdReport, platform: QuotingPlatform): Uint8Array {
+/** A signed quote over a TD report: version 5 where the report has the fields of TDX 1.5, otherwise 4 unless told otherwise. */
+export function writeQuote(td: TdReport, platform: QuotingPlatform, version: 4 | 5 = td.teeTcbSvn2 === null ? 4 : 5): Uint8Array {
   const body = concat(
     td.teeTcbSvn,
     td.mrSeam,
@@ -54,15 +69,14 @@ export function writeQuote(td: TdReport, platform: QuotingPlatform): Uint8Array 
     td.teeTcbSvn2 ?? NOTHING,
     td.mrServiceTd ?? NOTHING,
   );
-  const isVersion5 = td.teeTcbSvn2 !== null;
   const signed = concat(
-    uint16(isVersion5 ? 5 : 4),
+    uint16(version),
     uint16(2), // ECDSA with P-256
     uint32(0x81), // TDX
     uint32(0), // reserved
     fromHex('939a7233f79c4ca9940a0db3957f0607'), // QE vendor: Intel's, the only one that there is
     new Uint8Array(20), // user data
-    isVersion5 ? concat(uint16(3), uint32(body.length)) : NOTHING,
+    version === 5 ? concat(uint16(td.teeTcbSvn2 === null ? 2 : 3), uint32(body.length)) : NOTHING,
     body,
   );
   const { attestationKey } = platform;
@@ -76,16 +90,18 @@ const NOTHING = new Uint8Array(0);
 function certifyAttestationKey(platform: QuotingPlatform): Uint8Array {
   const { pckChain } = platform;
   const authData = utf8('SIMULATED quoting enclave');
+  const enclave = { ...SIMULATED_QE, ...platform.quotingEnclave };
   const report = concat(
     SIMULATED_CPU_SVN,
-    new Uint8Array(32), // misc select, reserved
-    platform.qeAttributes ?? QE_ATTRIBUTES,
+    enclave.miscSelect,
+    new Uint8Array(28),
+    enclave.attributes,
     createHash('sha256').update('SIMULATED quoting enclave').digest(), // MRENCLAVE
     new Uint8Array(32),
-    createHash('sha256').update('SIMULATED quoting enclave signer').digest(), // MRSIGNER
+    enclave.mrSigner,
     new Uint8Array(96),
-    uint16(2), // product id
-    uint16(6), // security version
+    uint16(enclave.productId),
+    uint16(enclave.securityVersion),
     new Uint8Array(60),
     createHash('sha256').update(publicPointOf(platform.attestationKey)).update(authData).digest(),
     new Uint8Array(32),

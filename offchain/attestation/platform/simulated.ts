@@ -2,12 +2,10 @@
  * platform: makes evidence, in the guest. It may use Node and the machine; verification never imports it.
  * What `simulated` makes has every form of the real thing and none of its worth: SIMULATED must stand wherever a person sees it.
  */
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ConfigError, codeOf } from '../../core/errors';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { ConfigError } from '../../core/errors';
 import type { Measurements } from '../evidence';
-import { DEVELOPMENT_FILES } from './development-root';
+import { readDevelopmentFile, readDevelopmentKey } from './development-files';
 import type { Platform } from './platform';
 import { SIMULATED_TD, writeQuote } from './quote-writer';
 
@@ -41,7 +39,10 @@ export function simulatedMeasurements(machine: SimulatedMachine): Measurements {
  */
 export async function openSimulatedPlatform(source: SimulatedMachine & { readonly folder: string }): Promise<Platform> {
   const measurements = simulatedMeasurements(source);
-  const [pckChain, pckKey] = await Promise.all([read(source.folder, DEVELOPMENT_FILES.pckChain), readKey(source.folder)]);
+  const [pckChain, pckKey] = await Promise.all([
+    readDevelopmentFile(source.folder, 'pckChain'),
+    readDevelopmentKey(source.folder, 'pckKey'),
+  ]);
   const { privateKey: attestationKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return {
     kind: 'simulated',
@@ -50,22 +51,4 @@ export async function openSimulatedPlatform(source: SimulatedMachine & { readonl
       return writeQuote({ ...SIMULATED_TD, ...measurements, reportData }, { pckKey, pckChain, attestationKey });
     },
   };
-}
-
-async function readKey(folder: string): Promise<KeyObject> {
-  const der = await read(folder, DEVELOPMENT_FILES.pckKey);
-  try {
-    return createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' });
-  } catch (cause) {
-    throw new ConfigError('bad_development_root', `${join(folder, DEVELOPMENT_FILES.pckKey)} is not a key`, { folder }, { cause });
-  }
-}
-
-async function read(folder: string, name: string): Promise<Uint8Array> {
-  const file = join(folder, name);
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw new ConfigError('bad_development_root', `${file} cannot be read: ${codeOf(cause)}`, { file }, { cause });
-  }
 }

@@ -1,11 +1,9 @@
-import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { Cell } from '@ton/core';
 import { Gauge } from 'prom-client';
 import { mainnetPrices } from '../../../wrappers/chain-config';
-import { ConfigError } from '../../core/errors';
 import { runProcess } from '../../runtime/lifecycle';
-import { systemErrorCode } from '../../runtime/system-error';
+import { closeServer, listenOn } from '../listen';
 import { LocalChain } from './chain';
 import { ChainConfigSchema } from './config';
 import { createChainServer } from './http-server';
@@ -29,7 +27,7 @@ runProcess({
       },
     });
     const server = createChainServer(chain, (error) => log.error({ err: error }, 'call failed'));
-    const port = await listen(server, config.host, config.port);
+    const port = await listenOn(server, config.host, config.port);
     let timer: NodeJS.Timeout | undefined;
     /** The pause begins when the block is there: a chain that is busy makes blocks anyway. */
     const tick = () => {
@@ -40,29 +38,9 @@ runProcess({
       details: { port, endpoint: `http://${config.host}:${port}/api/v2/jsonRPC`, seqno: chain.lastBlock.seqno },
       stop: async () => {
         clearTimeout(timer);
-        await close(server);
+        await closeServer(server);
         await chain.close();
       },
     };
   },
 });
-
-function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((done, fail) => {
-    server.once('error', (error) => {
-      const reason = systemErrorCode(error) === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${systemErrorCode(error)})`;
-      fail(new ConfigError('port_unusable', `port ${port} on ${host} ${reason}`, { host, port }, { cause: error }));
-    });
-    server.listen(port, host, () => {
-      const address = server.address();
-      done(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((done) => {
-    server.close(() => done());
-    server.closeAllConnections();
-  });
-}
