@@ -14,6 +14,7 @@ const config: Config = {
       testEnvironment: 'node',
       testMatch: ['<rootDir>/tests/**/*.spec.ts'],
       globalSetup: '<rootDir>/tests/setup.ts',
+      setupFiles: ['<rootDir>/tests/native-crypto.ts'],
       transform: translate,
     },
     {

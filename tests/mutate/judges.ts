@@ -1,17 +1,28 @@
 import { readdirSync } from 'node:fs';
 
+const SCRIPTS = 'asks what a person at a terminal sees, and takes long';
+
 /**
  * Specs that do not judge a mutant, and why. A mutant must be noticed by what the contracts do: a check that sees any change of the code
  * at all would make every other one look sharp.
  */
 const NO_JUDGES: ReadonlyMap<string, string> = new Map([
   ['gas.spec.ts', 'measures gas and code size'],
+  ['gas-constants.spec.ts', 'measures gas'],
   ['fees.spec.ts', 'measures fees'],
   ['errors.spec.ts', 'reads the text of the contracts'],
   ['schema.spec.ts', 'reads the text of the contracts'],
   ['invariants.spec.ts', 'reads docs/invariants.md'],
   ['statements.spec.ts', 'runs no contract'],
   ['mutate.spec.ts', 'reads the list of survivors'],
+  ['native-crypto.spec.ts', 'runs no contract'],
+  ['wrappers.spec.ts', 'runs no contract'],
+  ['scripts-allowlist.spec.ts', SCRIPTS],
+  ['scripts-console.spec.ts', SCRIPTS],
+  ['scripts-governance.spec.ts', SCRIPTS],
+  ['scripts-money.spec.ts', SCRIPTS],
+  ['scripts-multisig.spec.ts', SCRIPTS],
+  ['scripts-show.spec.ts', SCRIPTS],
 ]);
 
 /** Single tests of other specs that see any change of the code: their names say so. */

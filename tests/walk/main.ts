@@ -1,4 +1,5 @@
 /** `npm run test:walk`: as many walks as one likes; prints the seed, and how to replay a failure. */
+import '../native-crypto';
 import { parseArgs } from 'node:util';
 import { buildContracts } from '../../contracts/build';
 import { requireVariety } from './variety';
