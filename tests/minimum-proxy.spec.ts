@@ -240,7 +240,7 @@ describe.each(ALL_PRICES)('minimum values of proxy and root at %s prices', (whic
   });
 });
 
-test('the size of what a worker channel is deployed with is the one that funding pays for', async () => {
+test('the size of what a worker channel is deployed with is the one that funding pays for (exact size)', async () => {
   const world = await World.create();
   const code = codeOf('WorkerContract');
   const data = known(world.workerChannel.init?.data ?? undefined);

@@ -28,6 +28,20 @@ describe('ProxyContract', () => {
   const refused = (body: Cell, code: ExitCodeName, name = 'proxyOwner', value = toNano('1')) =>
     expectRefused(world, { from: world.party(name), to: proxy, body, value }, code);
 
+  test('that was never configured returns all that it holds to its owner (INV-R5)', async () => {
+    const fresh = await World.create();
+    const sender = fresh.party('proxyOwner').getSender();
+    await fresh.proxy.sendRequestWithdrawal(sender, { income: EVERYTHING, stake: 0n, value: toNano('5') });
+    expect(await fresh.proxy.getState()).toMatchObject({ operator: null, withdrawal: { income: EVERYTHING } });
+    await fresh.proxy.sendTopUp(fresh.party('stranger').getSender(), { value: toNano('3') });
+    fresh.wait(DELAY);
+    const held = await fresh.balance(proxy);
+    expect(held).toBeGreaterThan(toNano('2.99'));
+    const left = await fresh.send({ from: fresh.party('proxyOwner'), to: proxy, body: ProxyContract.completeWithdrawalBody() });
+    expect(left.moved.Proxy).toBe(-held);
+    expect(left.moved.proxyOwner).toBe(held - left.fees);
+  });
+
   test.each<[string, Cell]>([
     ['plain', beginCell().endCell()],
     ['with a comment', beginCell().storeUint(0, 32).storeStringTail('income').endCell()],

@@ -3,11 +3,12 @@ import type { BlockchainSnapshot } from '@ton/sandbox';
 import '@ton/test-utils';
 import { codeOf } from '../wrappers/contract-code';
 import type { ExitCodeName } from '../wrappers/errors';
-import { GAS, messagePrices, minimumValue } from '../wrappers/minimum-value';
+import { messagePrices, minimumValue } from '../wrappers/minimum-value';
 import { OPCODE } from '../wrappers/opcodes';
 import { ProxyContract, type ProxyTerms } from '../wrappers/ProxyContract';
 import { RootContract } from '../wrappers/RootContract';
 import { expectRefused, withoutLastBit, withTrailingBit, withTrailingReference } from './refusal';
+import { constantsOf } from './sources';
 import { DELAY, FEE, known, STAKE, START, World } from './world';
 
 describe('the registry of a RootContract', () => {
@@ -82,7 +83,8 @@ describe('the registry of a RootContract', () => {
   });
 
   test('refuses a registration that brings a nano less than the fee and the gas, and its coins go back to the owner (INV-R4)', async () => {
-    const gasPart = minimumValue(GAS.rootRegister, messagePrices(world.chain.config)) - messagePrices(world.chain.config).lumpPrice;
+    const gas = BigInt(known(constantsOf('gas.tact').get('GasRootRegister')));
+    const gasPart = minimumValue(gas, messagePrices(world.chain.config)) - messagePrices(world.chain.config).lumpPrice;
     const sending = (forward: bigint) => ({
       from: world.party('proxyOwner'),
       to: world.proxy.address,
