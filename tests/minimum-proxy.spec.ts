@@ -60,6 +60,8 @@ interface Case {
   readonly minimum: (fees: Fees, body: Cell) => bigint;
   /** What follows from it, in order, when it brings just that. */
   readonly follows: readonly string[];
+  /** From twice the minimum on, what is left returns to the sender by a message of its own. */
+  readonly returnsRest?: true;
   /** NanoTON of the contract's own that it pays at most; nothing unless told, since fees are the message's own. */
   readonly pays?: bigint;
 }
@@ -88,6 +90,7 @@ const CASES: readonly Case[] = [
     body: (world) => ProxyContract.fundBody({ workerOwner: world.party('stranger').address, amount: toNano('1') }),
     minimum: (fees) => fees.minimum(gas('GasProxyFund')) - fees.plain() + fees.carriage(gas('WorkerInitCells'), gas('WorkerInitBits')),
     follows: ['Proxy > NewWorker: payment'],
+    returnsRest: true,
     pays: toNano('1'),
   },
   {
@@ -100,6 +103,7 @@ const CASES: readonly Case[] = [
     },
     minimum: (fees) => fees.minimum(gas('GasProxyConfigure')),
     follows: [],
+    returnsRest: true,
   },
   {
     ...PROXY,
@@ -121,6 +125,7 @@ const CASES: readonly Case[] = [
     body: () => ProxyContract.requestWithdrawalBody({ income: 1n, stake: 0n }),
     minimum: (fees) => fees.minimum(gas('GasProxyRequest')),
     follows: [],
+    returnsRest: true,
   },
   {
     ...PROXY,
@@ -175,6 +180,19 @@ describe.each(ALL_PRICES)('minimum values of proxy and root at %s prices', (whic
     expect(trace[0]).not.toMatch(/refused|failed/);
     expect(trace.slice(1)).toEqual(subject.follows);
     expect(moved[subject.to === 'root' ? 'Root' : 'Proxy'] ?? 0n).toBeGreaterThanOrEqual(-(subject.pays ?? 0n));
+  });
+
+  const returning = CASES.filter(({ returnsRest }) => returnsRest);
+  test.each(returning)('$from: $name: from twice the minimum on, not a nano before, the rest returns (INV-R3, INV-R4)', async (subject) => {
+    const { from, to, body, follows, minimum, pays = 0n } = subject;
+    const before = world.snapshot();
+    const sending = { from: world.party(from), to: world[to].address, body: body(world) };
+    const twice = 2n * minimum(fees, sending.body);
+    expect((await world.send({ ...sending, value: twice - 1n })).trace.slice(1)).toEqual(follows);
+    await world.restore(before);
+    const { trace, moved } = await world.send({ ...sending, value: twice });
+    expect(trace.slice(1)).toEqual([...follows, `Proxy > ${from}: payment`]);
+    expect(moved.Proxy ?? 0n).toBe(-pays);
   });
 
   test.each<[string, (channel: Address) => Cell]>([
