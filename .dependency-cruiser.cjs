@@ -42,7 +42,7 @@ module.exports = {
     only('guest-is-small', '^offchain/guest/', [...PURE, 'transport', 'runtime'], [STATEMENTS]),
     only('localnet', '^offchain/localnet/', [...PURE, 'chain', 'ledger', 'transport', 'runtime', 'guest'], ['^wrappers/']),
     only('doctor', '^offchain/doctor/', [...PURE, 'chain', 'transport', 'runtime', 'guest']),
-    only('commands', '^offchain/commands/', [...PURE, 'chain', 'transport', 'runtime', 'guest', 'doctor']),
+    only('commands', '^offchain/commands/', [...PURE, 'chain', 'transport', 'runtime', 'guest', 'doctor'], [STATEMENTS]),
     only(
       'reference',
       '^offchain/reference/',

@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { decodeClaims } from '../offchain/attestation/claims';
 import { decodeBundle } from '../offchain/attestation/evidence';
@@ -35,6 +38,16 @@ const anything = z.unknown();
 
 const QUESTION = [{ role: 'user' as const, content: 'What is Cocoon?' }];
 const KNOWN = /Confidential Compute Open Network/;
+
+/** The command line as it was built. */
+function cocoon(...args: string[]): Promise<{ readonly code: number; readonly stdout: string }> {
+  const cli = join(__dirname, '..', 'dist', 'offchain', 'cli.js');
+  return new Promise((done) => {
+    execFile(process.execPath, [cli, ...args], (error, stdout) => {
+      done({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout });
+    });
+  });
+}
 
 describe('a network that one command started', () => {
   let network: DevNetwork;
@@ -126,6 +139,18 @@ describe('a network that one command started', () => {
       ).toBe(true);
       expect(answer.simulated).toBe(true);
     }
+  });
+
+  it('hands out a receipt with its evidence, which cocoon verify takes under the roots of this network alone', async () => {
+    const file = join(network.folder('client'), 'receipt.json');
+    const { stdout } = await cocoon('receipt', '--state', network.folder('client'));
+    writeFileSync(file, stdout);
+    const verified = await cocoon('verify', file, '--network', join(network.stateFolder, 'network.json'));
+    expect(verified.stdout).toMatch(/\nEvidence verified\n[\s\S]*\nSIMULATED: .*\nReceipt verified\n$/);
+    expect(verified.code).toBe(0);
+    const refused = await cocoon('verify', file);
+    expect(refused.stdout).toMatch(/FAIL {2}trust-root [\s\S]*\nReceipt refused .*\n$/);
+    expect(refused.code).toBe(1);
   });
 
   /** From the evidence itself, as the worker shows it to anybody. */

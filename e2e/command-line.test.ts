@@ -136,7 +136,20 @@ describe('cocoon', () => {
   it('shows its commands', async () => {
     const help = await run(CLI, '--help');
     expect(help.code).toBe(0);
-    for (const command of ['proxy', 'worker', 'guest', 'client', 'status', 'balance', 'withdraw', 'model-hash', 'explain-hash', 'doctor']) {
+    for (const command of [
+      'proxy',
+      'worker',
+      'guest',
+      'client',
+      'status',
+      'balance',
+      'withdraw',
+      'receipt',
+      'model-hash',
+      'explain-hash',
+      'verify',
+      'doctor',
+    ]) {
       expect(help.stdout).toContain(command);
     }
   });
@@ -150,6 +163,8 @@ describe('cocoon', () => {
     ['nothing to hash', ['model-hash'], /name the folder or file of a model/],
     ['a model that is not there', ['model-hash', '/no/such.gguf'], /no model at \/no\/such\.gguf/],
     ['an event log that is not there', ['explain-hash', '/no/such.log'], /\/no\/such\.log cannot be read: ENOENT/],
+    ['a file to verify that is not there', ['verify', '/no/such.json'], /\/no\/such\.json cannot be read: ENOENT/],
+    ['nothing to verify', ['verify'], /missing required argument 'file'/],
     ['a doctor for two places', ['doctor', '--host', '--guest'], /--host or --guest, not both/],
   ])('says what is wrong in one line: %s', async (_what, args, pattern) => {
     const outcome = await run(CLI, ...args);

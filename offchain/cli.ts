@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import type { Terminal } from './commands/terminal';
+import type { VerifyOptions } from './commands/verify';
 import { ConfigError, messageOf } from './core/errors';
 import { controlSocketPath, getControl, sendCommand } from './runtime/control';
 import { EXIT_CONFIG, EXIT_FAILED } from './runtime/lifecycle';
@@ -66,6 +67,14 @@ async function main(args: readonly string[]): Promise<void> {
         process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
       });
   }
+  program
+    .command('receipt')
+    .description("client: the last answer's receipt with its guest's evidence, a file for cocoon verify")
+    .requiredOption('--state <folder>', 'state folder of the running process')
+    .option('--answer <hash>', 'the answer under this authorisation, as in its header cocoon-authorisation')
+    .action(async ({ state, answer }: { readonly state: string; readonly answer?: string }) => {
+      process.stdout.write(String(await sendCommand(state, 'receipt', answer === undefined ? {} : { answer })));
+    });
   addTools(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -106,6 +115,20 @@ function addTools(program: Command): void {
     .action(async (log: string, options: Readonly<Record<'quote' | 'expected' | 'reference', string | undefined>>) => {
       const { explainHashCommand }: typeof import('./commands/explain-hash') = require('./commands/explain-hash');
       if (!(await explainHashCommand({ log, ...options }, TERMINAL))) process.exitCode = EXIT_FAILED;
+    });
+  program
+    .command('verify')
+    .description('verifies evidence or a receipt from a file, without any network')
+    .argument('<file>', 'what a client wrote into the evidence folder of its state folder, what cocoon receipt prints, or a bundle')
+    .option('--network <file>', "network.json: its trust roots count and its root contract is meant; without it, Intel's root alone")
+    .option('--at <time>', 'the moment to ask about, in unix seconds or as in 2026-02-19T11:00:00Z; now without it')
+    .option('--evidence <file>', 'with a receipt: evidence that was kept apart from it')
+    .option('--prompt <file>', "with a receipt: body of the request, for the receipt's commitment to it")
+    .option('--answer <file>', "with a receipt: body of the answer, for the receipt's commitment to it")
+    .option('--allow-unproven', 'take a model that nothing proves; under a development root only')
+    .action(async (file: string, options: Omit<VerifyOptions, 'file'>) => {
+      const { verifyCommand }: typeof import('./commands/verify') = require('./commands/verify');
+      if (!(await verifyCommand({ file, ...options }, TERMINAL))) process.exitCode = EXIT_FAILED;
     });
   program
     .command('doctor')

@@ -90,11 +90,16 @@ const address = z.string().regex(/^0:[0-9a-f]{64}$/);
 // Printable ASCII: these names are shown in terminals.
 const name = z.string().regex(/^[\x20-\x7e]{1,128}$/);
 const uint32 = z.int().min(0).max(0xffffffff);
+const modelKind = z.enum(['files', 'verity', 'unproven']);
+const model = z.strictObject({ name, kind: modelKind, hash });
 
 const sealingKeys = z
   .array(z.strictObject({ suite: z.literal(SEALING_SUITE), publicKey: hash }))
   .max(MAX_SEALING_KEYS)
   .refine((entries) => new Set(entries.map((entry) => entry.suite)).size === entries.length, 'a suite is repeated');
+
+/** Fields of claims, for documents that repeat them. */
+export const CLAIMS_FIELDS = { hash, address, uint32, role: z.enum(['worker', 'proxy']), modelKind, model, sealingKeys } as const;
 
 const common = {
   version: z.literal(1),
@@ -112,7 +117,7 @@ const claimsSchema: z.ZodType<Claims> = z.discriminatedUnion('role', [
     role: z.literal('worker'),
     keys: z.strictObject({ sealing: sealingKeys.min(1), receipt: hash, notAfter: uint32 }),
     tls: z.null(),
-    model: z.strictObject({ name, kind: z.enum(['files', 'verity', 'unproven']), hash }),
+    model,
     engine: z.strictObject({ name, version: name }),
   }),
   z.strictObject({

@@ -19,3 +19,8 @@ export const PCS_HEADER = {
 /** Where Intel serves collateral itself, and the list of its root, which that API leaves out. */
 export const INTEL_PCS = 'https://api.trustedservices.intel.com';
 export const INTEL_ROOT_CRL = 'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der';
+
+/** Where the root's revocation list is; `base` is a service's URL without a path and without a slash at its end. */
+export function rootCrlUrl(base: string): string {
+  return base === INTEL_PCS ? INTEL_ROOT_CRL : `${base}${PCS_PATH.rootCrl}`;
+}

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock';
 import { CocoonError, codeOf } from '../core/errors';
 import type { Collateral, CollateralQuery, CollateralSource } from './collateral';
 import { EvidenceError } from './errors';
-import { INTEL_PCS, INTEL_ROOT_CRL, PCS_HEADER, PCS_PATH } from './pcs-api';
+import { PCS_HEADER, PCS_PATH, rootCrlUrl } from './pcs-api';
 import { MAX_CRL_SIZE } from './revocation-list';
 import { MAX_DOCUMENT_SIZE, type SignedDocument } from './signed-document';
 
@@ -33,7 +33,7 @@ interface Kept {
 }
 
 /** Most bytes of an issuer's chain in a header. */
-const MAX_CHAIN_SIZE = 16 * 1024;
+export const MAX_ISSUER_CHAIN_SIZE = 16 * 1024;
 /** Families of platforms that are kept; the oldest goes first. */
 const MAX_KEPT = 256;
 
@@ -86,9 +86,8 @@ export class PcsSource implements CollateralSource {
 
   private async fetchAll({ fmspc, ca }: CollateralQuery): Promise<Collateral> {
     const base = this.options.baseUrl.replace(/\/+$/, '');
-    const rootCrlUrl = base === INTEL_PCS ? INTEL_ROOT_CRL : `${base}${PCS_PATH.rootCrl}`;
     const [rootCrl, pckCrl, tcbInfo, qeIdentity] = await Promise.all([
-      this.get(rootCrlUrl, 2 * MAX_CRL_SIZE),
+      this.get(rootCrlUrl(base), 2 * MAX_CRL_SIZE),
       this.get(`${base}${PCS_PATH.pckCrl}?ca=${ca}&encoding=der`, 2 * MAX_CRL_SIZE),
       this.get(`${base}${PCS_PATH.tcbInfo}?fmspc=${fmspc}`, 2 * MAX_DOCUMENT_SIZE),
       this.get(`${base}${PCS_PATH.qeIdentity}`, 2 * MAX_DOCUMENT_SIZE),
@@ -146,7 +145,7 @@ function derOf(body: Uint8Array): Uint8Array {
 /** An issuer's chain as the verifier takes it, with the line feed at the end that some services leave out. */
 function chainOf(headers: Headers, name: string): Uint8Array {
   const value = headers.get(name) ?? '';
-  if (value.length > 2 * MAX_CHAIN_SIZE) throw bad(`header ${name} of ${value.length} bytes, limit ${2 * MAX_CHAIN_SIZE}`);
+  if (value.length > 2 * MAX_ISSUER_CHAIN_SIZE) throw bad(`header ${name} of ${value.length} bytes, limit ${2 * MAX_ISSUER_CHAIN_SIZE}`);
   const pem = reading(`header ${name}`, () => decodeURIComponent(value));
   return utf8(pem.endsWith('\n') ? pem : `${pem}\n`);
 }

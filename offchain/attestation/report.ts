@@ -56,7 +56,24 @@ export const CLAIMS_CHECKS = [
 /** Every check of a report on evidence, in its order. */
 export const EVIDENCE_CHECKS = [...BUNDLE_CHECKS, ...QUOTE_CHECKS, ...COLLATERAL_CHECKS, ...PLATFORM_CHECKS, ...CLAIMS_CHECKS] as const;
 
-export type CheckName = (typeof EVIDENCE_CHECKS)[number];
+/** Checks of a receipt, of the authorisation that it is for, and of what it commits to. */
+export const RECEIPT_CHECKS = [
+  'authorised-order',
+  'authorisation-signature',
+  'authorised-receipt',
+  'receipt-signature',
+  'receipt-not-future',
+  'commitment',
+  'committed-evidence',
+  'committed-model',
+  'committed-image',
+  'attested-receipt-key',
+  'committed-prompt',
+  'committed-answer',
+  'cost',
+] as const;
+
+export type CheckName = (typeof EVIDENCE_CHECKS)[number] | (typeof RECEIPT_CHECKS)[number];
 
 /** One question, its answer, and what was compared. Every text is safe to show and to log. */
 export interface Check {

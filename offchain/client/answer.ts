@@ -18,6 +18,8 @@ export interface AnswerReport {
   /** Raw address of who is paid. */
   readonly owner: string;
   readonly number: bigint;
+  /** What was authorised, and our signature over it. */
+  readonly placed: PlacedOrder;
   readonly authorisationHash: string;
   readonly receipt: OpenedReceipt;
   readonly costNano: bigint;
@@ -135,6 +137,7 @@ export class Answer {
       worker: guest.digest,
       owner: guest.claims.owner,
       number: placed.number,
+      placed,
       authorisationHash: this.authorisationHash,
       receipt,
       costNano: cost(receipt.receipt.usage, placed.authorisation.prices, placed.authorisation.maxAmount),

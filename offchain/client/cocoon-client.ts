@@ -31,7 +31,8 @@ import { LedgerBookStore } from './channel-store';
 import { type CocoonFetch, createCocoonFetch } from './cocoon-fetch';
 import { type ClientSettings, type ClientSettingsInput, ClientSettingsSchema } from './config';
 import { ClientError } from './errors';
-import { GuestVerifier } from './guest-verifier';
+import { EvidenceArchive } from './evidence-archive';
+import { GuestVerifier, type GuestVerifierOptions } from './guest-verifier';
 import { type ModelEntry, modelEntries } from './openai-answers';
 import { ProxyApi } from './proxy-api';
 import { type ListedProxy, ProxyDirectory } from './proxy-directory';
@@ -74,6 +75,8 @@ export interface CocoonClient {
   cancelWithdrawal(): Promise<void>;
   /** Takes out what was announced, once the delay has passed. Needs no proxy. @throws ChannelError too_early and others, ChainError */
   completeWithdrawal(): Promise<void>;
+  /** An answer's receipt with its authorisation and its guest's evidence: the text of a file that `cocoon verify` takes. */
+  receiptFile(report: AnswerReport): Promise<string>;
   /** Sends a voucher over every receipt, now. @throws ProxyError */
   settle(): Promise<void>;
   /** Stops what runs, sends the last voucher if the proxy can be reached, and lets go of the state folder. */
@@ -166,7 +169,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     voucherPauseMs: settings.voucherPauseMs,
     onTrouble: (error) => log.info({ code: codeOf(error) }, 'voucher not delivered'),
   });
-  const verifier = new GuestVerifier({
+  const verifying: GuestVerifierOptions = {
     crypto: nodeCrypto,
     clock: chain.clock,
     policy,
@@ -175,7 +178,14 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     blocks: (seqno) => chain.client.blockAt(seqno),
     collateral: networkCollateral(network, chain.clock),
     fetchBundle: (digest) => proxy.evidence(digest),
+  };
+  const archive = new EvidenceArchive({
+    folder: join(settings.stateFolder, 'evidence'),
+    sources: verifying,
+    latestBlock: () => chain.watcher.latestBlock,
+    onTrouble: (error) => log.info({ code: codeOf(error) }, 'evidence not written down'),
   });
+  const verifier = new GuestVerifier({ ...verifying, fetchBundle: (digest) => archive.fetchBundle(digest) });
   const listeners = new Set<(report: AnswerReport) => void>();
   const requests = new Requests({
     proxy,
@@ -186,6 +196,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     maxAmountNano: settings.maxAmountNano,
     stopWaitMs: settings.stopWaitMs,
     onAnswer: (report) => {
+      void archive.keep(report.worker);
       for (const listener of listeners) listener(report);
     },
   });
@@ -220,9 +231,11 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     requestWithdrawal: (nano) => account.requestWithdrawal(nano),
     cancelWithdrawal: () => account.cancelWithdrawal(),
     completeWithdrawal: () => account.completeWithdrawal(),
+    receiptFile: (report) => archive.receiptFile(report, session.publicKey),
     settle: () => channel.flush(),
     close: async () => {
       await requests.close();
+      await archive.close();
       await channel.close();
       proxy.close();
       unfollow();

@@ -52,7 +52,11 @@ function testPki(): Pki {
 }
 
 export function testRoot(): Promise<TrustRoot> {
-  return loadTrustRoot({ kind: 'development', der: testPki().root.der }, nodeCrypto);
+  return loadTrustRoot({ kind: 'development', der: testRootDer() }, nodeCrypto);
+}
+
+export function testRootDer(): Uint8Array {
+  return testPki().root.der;
 }
 
 /** Collateral under which machines of that root are up to date, unless the plan says otherwise. */

@@ -62,6 +62,7 @@ function settingsOf({ host: _host, port: _port, maxBodySize: _maxBodySize, logLe
 const RECENT_ANSWERS = 1000;
 
 const amountSchema = z.strictObject({ ton: z.string() });
+const answerSchema = z.strictObject({ answer: z.string().nullable().default(null) });
 const withdrawSchema = z.strictObject({ ton: z.string().nullable().default(null) });
 
 /** What a person may ask of the gateway over its control socket. Amounts in TON. */
@@ -88,6 +89,13 @@ function commandsOf(client: CocoonClient, recent: readonly AnswerReport[]): Read
     },
     /** The latest answers, each with its receipt, signature and opening as base64url. */
     answers: async () => ({ answers: recent.map((report) => ({ ...detailsOf(report), ...proofOf(report) })) }),
+    /** The receipt of the last answer, or of the one under an authorisation: what `cocoon verify` takes. */
+    receipt: async (input) => {
+      const { answer } = read(answerSchema, input, '{"answer": "AUTHORISATION HASH"}');
+      const report = answer === null ? recent.at(-1) : recent.find(({ authorisationHash }) => authorisationHash === answer);
+      if (report === undefined) throw new ConfigError('no_answer', `there is no such answer among the last ${RECENT_ANSWERS}`);
+      return client.receiptFile(report);
+    },
     open: async () => {
       await client.openChannel();
       return {};
@@ -119,10 +127,10 @@ function commandsOf(client: CocoonClient, recent: readonly AnswerReport[]): Read
   };
 }
 
-function read<T>(schema: z.ZodType<T>, input: unknown): T {
+function read<T>(schema: z.ZodType<T>, input: unknown, form = '{"ton": "AMOUNT"}'): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  throw new ConfigError('bad_command', 'the command takes {"ton": "AMOUNT"}');
+  throw new ConfigError('bad_command', `the command takes ${form}`);
 }
 
 function amountOf(nano: bigint | null): { readonly amount: string } {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseCertificate } from '../attestation/certificate';
 import { EvidenceError } from '../attestation/errors';
@@ -17,9 +16,10 @@ import { splitPemChain } from '../attestation/pem';
 import { parseQuote, type Quote, trimQuote } from '../attestation/quote';
 import { INTEL_ROOT_KEY_ID } from '../attestation/trust-root';
 import { equal, fromHex, fromUtf8, toHex, utf8 } from '../core/bytes';
-import { ConfigError, codeOf, MalformedError, messageOf } from '../core/errors';
+import { MalformedError } from '../core/errors';
 import { imageConfigDigest } from '../guest/guest-image';
 import { nodeCrypto } from '../runtime/node-crypto';
+import { readWith } from './input-file';
 import type { Terminal } from './terminal';
 
 /** Paths, as the command line gives them. */
@@ -230,22 +230,5 @@ async function isUnderIntel(quote: Quote): Promise<boolean> {
   } catch (error) {
     if (error instanceof EvidenceError) return false;
     throw error;
-  }
-}
-
-/** What `parse` makes of a file. @throws ConfigError bad_file with the file's name, for whatever is wrong with it */
-async function readWith<T>(path: string, parse: (bytes: Uint8Array) => T): Promise<T> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new ConfigError('bad_file', `${path} cannot be read: ${codeOf(cause)}`, { path }, { cause });
-  }
-  try {
-    return parse(bytes);
-  } catch (cause) {
-    const isForm = cause instanceof EvidenceError || cause instanceof MalformedError;
-    if (!isForm && !(cause instanceof SyntaxError)) throw cause;
-    throw new ConfigError('bad_file', `${path}: ${isForm ? messageOf(cause) : 'is not JSON'}`, { path }, { cause });
   }
 }

@@ -1,5 +1,6 @@
 /**
- * commands: what `cocoon` does by itself, without a running process: hash a model, explain an image hash, look at a machine.
+ * commands: what `cocoon` does by itself, without a running process: hash a model, explain an image hash, verify
+ * evidence and receipts, look at a machine.
  * It trusts the files that it is given no further than their readers do; it never changes anything, opens no state folder and holds no key.
  */
 

@@ -169,6 +169,11 @@ describe("what a doctor finds of a cache of Intel's collateral", () => {
       'https://pccs.example:8081/sgx/certification/v4/rootcacrl',
       'https://pccs.example:8081/tdx/certification/v4/qe/identity',
     ]);
+    expect(await checkPccs('https://api.trustedservices.intel.com/', { get })).toMatchObject({ verdict: 'ok' });
+    expect(asked.slice(-2)).toEqual([
+      'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der',
+      'https://api.trustedservices.intel.com/tdx/certification/v4/qe/identity',
+    ]);
   });
 
   it('tells one that has not what is asked, one that does not answer, and none', async () => {

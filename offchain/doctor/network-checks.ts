@@ -1,4 +1,5 @@
 import { Address } from '@ton/core';
+import { PCS_PATH, rootCrlUrl } from '../attestation/pcs-api';
 import type { ChainAccount, ChainBlock } from '../chain/chain-client';
 import { ProxyContract, RootContract } from '../chain/contracts';
 import { toHex } from '../core/bytes';
@@ -22,7 +23,6 @@ export interface NetworkReach {
 const MAX_BLOCK_AGE_SEC = 60;
 /** Most proxies that are greeted. */
 const MAX_GREETED = 20;
-const PCCS_PATHS = ['/sgx/certification/v4/rootcacrl', '/tdx/certification/v4/qe/identity'] as const;
 
 export function isSimulated(network: Network): boolean {
   return network.trustRoots.some(({ kind }) => kind === 'development');
@@ -94,15 +94,15 @@ async function checkProxy(contract: Address, reach: NetworkReach): Promise<Findi
   }
 }
 
-/** A cache of Intel's collateral, where one is named. */
+/** What hands out Intel's collateral, a cache or Intel itself, where one is named. */
 export async function checkPccs(url: string | null, reach: Pick<NetworkReach, 'get'>): Promise<Finding> {
-  if (url === null) return unseen('pccs', 'none is named: --pccs URL looks at one');
+  if (url === null) return unseen('pccs', 'none is named: --network FILE or --pccs URL looks at one');
   const base = url.replace(/\/+$/, '');
   const remedy = "look at the service's log and its API key for Intel's PCS";
-  for (const path of PCCS_PATHS) {
+  for (const address of [rootCrlUrl(base), `${base}${PCS_PATH.qeIdentity}`]) {
     try {
-      const status = await reach.get(`${base}${path}`);
-      if (status !== 200) return fail('pccs', `${shown(base)}${path} answers with status ${status}`, remedy);
+      const status = await reach.get(address);
+      if (status !== 200) return fail('pccs', `${shown(address)} answers with status ${status}`, remedy);
     } catch (error) {
       return fail(
         'pccs',

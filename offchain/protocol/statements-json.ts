@@ -21,6 +21,7 @@ import {
   type WorkerVoucher,
 } from '../../wrappers/statements';
 import { fromBase64Url, toBase64Url } from '../core/bytes';
+import { decodeOpening, encodeOpening, type Opening } from '../sealing/opening';
 import { decodeSignedVoucher, encodeSignedVoucher, type SignedVoucher } from '../sealing/relay-body';
 import { signature } from './fields';
 
@@ -44,6 +45,7 @@ export const receipt = statement<Receipt>(decodeReceipt, encodeReceipt);
 export const workerVoucher = statement<WorkerVoucher>(decodeWorkerVoucher, encodeWorkerVoucher);
 export const challenge = statement<Challenge>(decodeChallenge, encodeChallenge);
 export const channelRequest = statement<ChannelRequest>(decodeRequest, encodeRequest);
+export const opening = statement<Opening>(decodeOpening, encodeOpening);
 /** A voucher with its signature and open numbers, as in relay bodies. */
 export const signedVoucher = statement<SignedVoucher>(decodeSignedVoucher, encodeSignedVoucher);
 

@@ -1,4 +1,4 @@
-import { BUNDLE_CHECKS, CLAIMS_CHECKS, COLLATERAL_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS } from '../attestation/report';
+import { BUNDLE_CHECKS, CLAIMS_CHECKS, COLLATERAL_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS, RECEIPT_CHECKS } from '../attestation/report';
 import { ClientError, type ClientErrorCode } from '../client/errors';
 import { ERROR_STATUS, type ErrorCode } from '../protocol/calls';
 import { code, MADE_BY, page, table } from './markdown';
@@ -29,7 +29,7 @@ export function errorsPage(): string {
     'What the gateway and the library\'s `fetch` answer beside those, as OpenAI\'s errors: `{"error": {"message", "type", "param", "code"}}`.',
     errorTable(namesOf(CLIENT_CODES)),
     '## Checks',
-    'Names of the checks in a report on evidence, in their order. A refused guest is named by the checks that failed (`evidence_refused`). A check that could not run has failed.',
+    'Names of the checks in a report on evidence, in their order, and of those that `cocoon verify` makes of a receipt. A refused guest is named by the checks that failed (`evidence_refused`). A check that could not run has failed.',
     table(
       ['of', 'checks'],
       [
@@ -38,6 +38,7 @@ export function errorsPage(): string {
         ['collateral', list(COLLATERAL_CHECKS)],
         ['platform', list(PLATFORM_CHECKS)],
         ['claims', list(CLAIMS_CHECKS)],
+        ['receipt', list(RECEIPT_CHECKS)],
       ],
     ),
   );

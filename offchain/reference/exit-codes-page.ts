@@ -4,7 +4,10 @@ import { code, MADE_BY, page, table } from './markdown';
 
 const PROCESS_EXITS: readonly (readonly [number, string])[] = [
   [EXIT_OK, 'ended as it was asked to'],
-  [EXIT_FAILED, 'failed; one line on stderr, the stack in the log. Of `doctor` and `explain-hash`: something is wrong, or differs'],
+  [
+    EXIT_FAILED,
+    'failed; one line on stderr, the stack in the log. Of `verify`: not verified; of `doctor` and `explain-hash`: something is wrong, or differs',
+  ],
   [EXIT_CONFIG, 'a flag, a file or a setting is wrong; one line on stderr says which'],
 ];
 
