@@ -2,7 +2,9 @@ import { webCrypto } from '../core/web-crypto';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { appraisePlatform } from './appraise-platform';
 import { type Collateral, verifyCollateral } from './collateral';
+import { type Issued, issueRevocationList } from './platform/development-certificates';
 import { issueCollateral } from './platform/development-collateral';
+import { serialOf } from './platform/forgeries.test-kit';
 import {
   intelRoot,
   makePki,
@@ -188,6 +190,29 @@ describe('what is remembered', () => {
     expect(await names({ ...question, collateral: { ...newer, tcbInfo: older.tcbInfo } })).toEqual(['evaluation-number']);
     expect(await names({ ...question, collateral: { ...newer, qeIdentity: older.qeIdentity } })).toEqual(['evaluation-number']);
     expect(await names({ ...question, collateral: newer })).toEqual([]);
+  });
+
+  test('is also what was revoked: lists of the past, valid as they are, bring nobody back (revocation)', async () => {
+    const older = issued();
+    const question = await scene(older);
+    expect(await names(question)).toEqual([]);
+    const platformGone = issued({ revoked: [serialOf(pki.pck)] });
+    expect(await names({ ...question, collateral: platformGone })).toEqual(['revocation']);
+    expect(await names({ ...question, collateral: older })).toEqual(['revocation']);
+    expect(await names(await scene(older))).toEqual([]);
+  });
+
+  test.each<[string, Issued]>([
+    ["the platform's CA", pki.ca],
+    ['the TCB signing certificate', pki.tcbSigning],
+  ])('is also that the root revoked %s, by a list in which it is not yet (revocation)', async (_, certificate) => {
+    const older = issued();
+    const question = await scene(older);
+    expect(await names(question)).toEqual([]);
+    const window = { thisUpdateSec: NOW - 60, nextUpdateSec: NOW + DAY_SEC };
+    const rootCrl = issueRevocationList(pki.root, { ...window, revoked: [serialOf(certificate)] });
+    expect(await names({ ...question, collateral: { ...older, rootCrl } })).toHaveLength(certificate === pki.ca ? 1 : 2);
+    expect(await names({ ...question, collateral: older })).toEqual(['revocation']);
   });
 
   test('does not raise the evaluation number for collateral that does not hold (tcb-info)', async () => {

@@ -39,10 +39,11 @@ export async function appraisePlatform({ quote, chain }: QuoteVerdict, parts: Ap
   if (quote === null || chain === null) return refused([...new CheckList(COLLATERAL_CHECKS).all(), ...unasked]);
   const ca = chain.ca.commonName.endsWith('SGX PCK Processor CA') ? 'processor' : 'platform';
   const query: CollateralQuery = { root: chain.root, fmspc: chain.platform.fmspc, ca };
-  const { checks: collateralChecks, proven } = await obtain(query, parts);
+  const { checks: collateralChecks, proven, lists } = await obtain(query, parts);
+  for (const list of lists) memory.noteRevoked(chain.root, list);
   if (proven === null) return refused([...collateralChecks, ...unasked]);
   const floors = memory.raiseFloors(chain.root, proven);
-  const { checks: platformChecks } = verifyPlatform({ quote, chain, collateral: proven, floors, policy, nowSec });
+  const { checks: platformChecks } = verifyPlatform({ quote, chain, collateral: proven, floors, memory, policy, nowSec });
   const checks = [...collateralChecks, ...platformChecks];
   if (platformChecks.some((check) => check.result === 'fail' && OF_COLLATERAL.includes(check.name))) parts.collateral.drop(query);
   if (checks.some((check) => check.result !== 'pass')) return refused(checks);
@@ -50,7 +51,7 @@ export async function appraisePlatform({ quote, chain }: QuoteVerdict, parts: Ap
   return { checks, holds: true, notAfterSec };
 }
 
-/** Collateral that holds, verified now or, to the byte, before. What does not hold is not to be handed out again. */
+/** Collateral that holds, verified now or, to the byte, before. What does not hold is to be asked for again. */
 async function obtain(query: CollateralQuery, parts: AppraisalParts): Promise<CollateralVerdict> {
   const { collateral: source, memory, nowSec, crypto } = parts;
   const unavailable = new CheckList(COLLATERAL_CHECKS);
@@ -58,7 +59,7 @@ async function obtain(query: CollateralQuery, parts: AppraisalParts): Promise<Co
     () => source.collateralFor(query),
     (reason) => unavailable.fail('collateral-available', reason),
   );
-  if (collateral === null) return { checks: unavailable.all(), proven: null };
+  if (collateral === null) return { checks: unavailable.all(), proven: null, lists: [] };
   const digest = await collateralDigest(collateral, crypto);
   const known = memory.collateral(digest, query.root, nowSec);
   if (known !== null) return known;

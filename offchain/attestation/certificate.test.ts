@@ -108,6 +108,11 @@ describe('a certificate', () => {
     expect(() => parseCertificate(der)).toThrow(REFUSED);
   });
 
+  const withConstraints = (...constraints: readonly Uint8Array[]) =>
+    reissue(issued, issued, (fields) => {
+      fields[7] = derElement(DER_TAG.context3, derSequence(toExtension('2.5.29.19', true, derSequence(...constraints))));
+    }).der;
+
   test('that is reissued without an edit is read, so the refusals above are for their edits', () => {
     const { der } = reissue(issued, issued, (fields) => {
       fields[5] = name(DER_TAG.ia5String);
@@ -121,7 +126,9 @@ describe('a certificate', () => {
       'spells out that an extension is not critical',
       withExtension(derSequence(derOid('1.2.3'), derBoolean(false), derOctets(derSequence()))),
     ],
-    ['limits a path without being a CA', reissue(issued, issued, replacing('30060101ff020101', '3006010100020101')).der],
+    ['spells out that it is not a CA', reissue(issued, issued, replacing('30060101ff020101', '3006010100020101')).der],
+    ['limits a path without being a CA', withConstraints(derInteger(1))],
+    ['spells out that it is not a CA', withConstraints(derBoolean(false))],
   ])('that %s is refused (bad_certificate)', (reason, der) => {
     expect(() => parseCertificate(der)).toThrow(`certificate ${reason.replace('an extension', 'extension 1.2.3')}`);
   });
@@ -182,6 +189,16 @@ describe('a chain', () => {
       'a leaf that may not sign data',
       'certificate 0 is not one that signs data only',
       ({ pck, ca, root }) => [reissue(pck, ca, replacing(LEAF_USAGE, '03020640')), ca, root],
+    ],
+    [
+      'a leaf that may sign certificates, without being a CA',
+      'certificate 0 is not one that signs data only',
+      ({ pck, ca, root }) => [reissue(pck, ca, replacing(LEAF_USAGE, '03020284')), ca, root],
+    ],
+    [
+      'a leaf that may sign revocation lists',
+      'certificate 0 is not one that signs data only',
+      ({ pck, ca, root }) => [reissue(pck, ca, replacing(LEAF_USAGE, '03020182')), ca, root],
     ],
     [
       'a CA that may not sign certificates',

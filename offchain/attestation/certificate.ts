@@ -49,6 +49,9 @@ export const SGX_ROLE = {
   tcbSigning: / SGX TCB Signing$/,
 } as const;
 
+/** Most characters of a common name. Source: RFC 5280 appendix A.1, ub-common-name. */
+const MAX_NAME_SIZE = 64;
+
 const OID = {
   ecPublicKey: '1.2.840.10045.2.1',
   p256: '1.2.840.10045.3.1.7',
@@ -158,7 +161,8 @@ export async function verifyChain(
 }
 
 function unfitSigner({ isCa, keyUsage }: Certificate): string | null {
-  return isCa || !keyUsage.digitalSignature ? 'is not one that signs data only' : null;
+  const { digitalSignature, certSign, crlSign } = keyUsage;
+  return isCa || certSign || crlSign || !digitalSignature ? 'is not one that signs data only' : null;
 }
 
 function unfitCa({ isCa, keyUsage, pathLength }: Certificate, shape: ChainShape, depth: number): string | null {
@@ -191,10 +195,11 @@ function readCommonName(name: DerElement): string {
     const value = pair.nextAny();
     pair.end();
     if (!texts.includes(value.tag)) throw bad('has a name that is not text');
-    if (type === OID.commonName) names.push(String.fromCharCode(...value.content));
+    // One byte more than is allowed is as good as all of them: a call has no room for a name of any length.
+    if (type === OID.commonName) names.push(String.fromCharCode(...value.content.subarray(0, MAX_NAME_SIZE + 1)));
   }
   const [commonName] = names;
-  if (names.length !== 1 || commonName === undefined || !/^[\x20-\x7e]{1,64}$/.test(commonName)) {
+  if (names.length !== 1 || commonName === undefined || commonName.length > MAX_NAME_SIZE || !/^[\x20-\x7e]+$/.test(commonName)) {
     throw bad('does not have one printable common name');
   }
   return commonName;
@@ -211,7 +216,9 @@ function interpret(list: readonly Extension[]): Pick<Certificate, 'isCa' | 'path
       const flag = constraints.optional(DER_TAG.boolean);
       const limit = constraints.optional(DER_TAG.integer);
       constraints.end();
-      isCa = flag !== null && toBoolean(flag);
+      // FALSE is the default, and DER leaves defaults out.
+      if (flag !== null && !toBoolean(flag)) throw bad('spells out that it is not a CA');
+      isCa = flag !== null;
       pathLength = limit === null ? null : toSmallNumber(limit);
       if (!isCa && pathLength !== null) throw bad('limits a path without being a CA');
     } else if (oid === OID.keyUsage) {

@@ -35,7 +35,7 @@ export interface CollateralQuery {
 export interface CollateralSource {
   /** Null for platforms that it does not know; throwing fails the check. */
   collateralFor(query: CollateralQuery): Awaitable<Collateral | null>;
-  /** Told when what it handed out does not hold, so that it is not handed out again. */
+  /** Told when what it handed out does not hold, so that it asks for other collateral as soon as it may. */
   drop(query: CollateralQuery): void;
 }
 
@@ -43,9 +43,8 @@ export interface CollateralSource {
 export interface ProvenCollateral {
   /** The CA whose revocation list this is. */
   readonly pckCa: Certificate;
-  /** Serial numbers, lower-case hex. */
-  readonly revokedByRoot: ReadonlySet<string>;
-  readonly revokedByPckCa: ReadonlySet<string>;
+  /** Serial numbers of the root's certificates that sign in it: of that CA and of the TCB signing certificates. */
+  readonly issuerSerials: ReadonlySet<string>;
   readonly tcbInfo: TcbInfo;
   readonly qeIdentity: QeIdentity;
   /** When the oldest part that is issued regularly was issued, unix seconds; the root's list, which lives a year, is not one. */
@@ -60,6 +59,15 @@ export interface CollateralVerdict {
   /** All of COLLATERAL_CHECKS, in their order. */
   readonly checks: readonly Check[];
   readonly proven: ProvenCollateral | null;
+  /** The revocation lists that hold, whether the rest does or not. */
+  readonly lists: readonly ProvenList[];
+}
+
+/** A revocation list that holds under a root. */
+export interface ProvenList {
+  readonly issuer: Certificate;
+  /** Serial numbers, lower-case hex. */
+  readonly revoked: ReadonlySet<string>;
 }
 
 /**
@@ -79,22 +87,23 @@ export async function verifyCollateral(
   checks.pass('collateral-available', 'there is collateral');
   const judge = new Judge(root, nowSec, crypto, checks);
   const rootCrl = await judge.rootCrl(collateral.rootCrl);
-  if (rootCrl === null) return { checks: checks.all(), proven: null };
+  if (rootCrl === null) return { checks: checks.all(), proven: null, lists: [] };
+  const byRoot: ProvenList = { issuer: root.certificate, revoked: rootCrl.revoked };
   const pckCrl = await judge.pckCrl(collateral, rootCrl.revoked);
+  const lists = pckCrl === null ? [byRoot] : [byRoot, { issuer: pckCrl.issuer, revoked: pckCrl.list.revoked }];
   const tcbInfo = await judge.document('tcb-info', collateral.tcbInfo, parseTcbInfo, rootCrl.revoked);
   const qeIdentity = await judge.document('qe-identity', collateral.qeIdentity, parseQeIdentity, rootCrl.revoked);
-  if (pckCrl === null || tcbInfo === null || qeIdentity === null) return { checks: checks.all(), proven: null };
+  if (pckCrl === null || tcbInfo === null || qeIdentity === null) return { checks: checks.all(), proven: null, lists };
   const proven: ProvenCollateral = {
     pckCa: pckCrl.issuer,
-    revokedByRoot: rootCrl.revoked,
-    revokedByPckCa: pckCrl.list.revoked,
+    issuerSerials: judge.issuerSerials,
     tcbInfo,
     qeIdentity,
     issuedAtSec: Math.min(tcbInfo.issueDate, qeIdentity.issueDate, pckCrl.list.thisUpdateSec),
     notBeforeSec: judge.notBeforeSec,
     notAfterSec: judge.notAfterSec,
   };
-  return { checks: checks.all(), proven };
+  return { checks: checks.all(), proven, lists };
 }
 
 /** SHA-256 over the sizes of all parts of collateral and the parts; lower-case hex, for use within one process. */
@@ -112,6 +121,7 @@ type DocumentCheck = 'tcb-info' | 'qe-identity';
 class Judge {
   notBeforeSec = 0;
   notAfterSec = Number.POSITIVE_INFINITY;
+  readonly issuerSerials = new Set<string>();
   /** The TCB signing certificate that was proven last, with its chain as PEM. */
   private signer: { readonly chain: Uint8Array; readonly certificate: Certificate } | null = null;
 
@@ -204,6 +214,7 @@ class Judge {
       return null;
     }
     this.narrow(verdict.notBeforeSec, verdict.notAfterSec);
+    this.issuerSerials.add(leaf.serial);
     return leaf;
   }
 

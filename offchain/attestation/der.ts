@@ -20,6 +20,12 @@ export const DER_TAG = {
   context3: 0xa3,
 } as const;
 
+/** Most bytes of an object identifier. */
+const MAX_OID_SIZE = 32;
+
+/** Most bytes of a named bit list: key usages, the longest that is read, are 9 bits. */
+const MAX_NAMED_BITS_SIZE = 4;
+
 /** One element: views on the input, nothing copied. */
 export interface DerElement {
   readonly tag: number;
@@ -109,6 +115,8 @@ export function enterDer(bytes: Uint8Array, tag: number = DER_TAG.sequence): Der
 
 /** An object identifier in dotted form. Source: X.690 section 8.19. @throws EvidenceError bad_der */
 export function toOid(element: DerElement): string {
+  // Its text goes into reasons that people see. Intel's longest have 11 bytes.
+  if (element.content.length > MAX_OID_SIZE) throw bad(`an object identifier of ${element.content.length} bytes, limit ${MAX_OID_SIZE}`);
   const arcs: number[] = [];
   let arc = 0;
   let size = 0;
@@ -164,6 +172,7 @@ export function toBitBytes(element: DerElement): Uint8Array {
 export function toNamedBits(element: DerElement): ReadonlySet<number> {
   const unused = element.content[0] ?? 8;
   const bytes = element.content.subarray(1);
+  if (bytes.length > MAX_NAMED_BITS_SIZE) throw bad(`a named bit list of ${bytes.length} bytes, limit ${MAX_NAMED_BITS_SIZE}`);
   const last = bytes.at(-1);
   // Trailing zero bits are left out, so the last bit that counts is set and the unused ones behind it are not.
   const isCanonical = last === undefined ? unused === 0 : unused < 8 && (last & ((1 << (unused + 1)) - 1)) === 1 << unused;
@@ -177,9 +186,12 @@ export function toNamedBits(element: DerElement): ReadonlySet<number> {
 
 /** A UTCTime or GeneralizedTime in unix seconds, in the forms of certificates. Source: RFC 5280 section 4.1.2.5. @throws EvidenceError bad_der */
 export function toTimeSec(element: DerElement): number {
-  const text = String.fromCharCode(...element.content);
   const isUtcTime = element.tag === DER_TAG.utcTime;
-  if (!isUtcTime && element.tag !== DER_TAG.generalizedTime) throw bad(`tag 0x${element.tag.toString(16)} is not a time`);
+  if (!isUtcTime && element.tag !== DER_TAG.generalizedTime) throw bad(`tag 0x${element.tag.toString(16)} where a time was expected`);
+  const size = isUtcTime ? 13 : 15;
+  // Before it becomes text: a call has room for so many characters only, and a list may have more bytes.
+  if (element.content.length !== size) throw bad(`a time of ${element.content.length} bytes, expected ${size}`);
+  const text = String.fromCharCode(...element.content);
   const full = isUtcTime ? `${text < '50' ? '20' : '19'}${text}` : text;
   const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
   if (match === null) throw bad('a malformed time');

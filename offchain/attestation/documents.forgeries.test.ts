@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto';
-import { fromUtf8, utf8 } from '../core/bytes';
+import { concat, fromUtf8, utf8 } from '../core/bytes';
 import { issueRevocationList } from './platform/development-certificates';
 import { issueCollateral, signDocument, simulatedQeIdentity, simulatedTcbInfo } from './platform/development-collateral';
 import {
@@ -21,7 +21,9 @@ import {
   withCollateral,
 } from './platform/forgeries.test-kit';
 import { NOW } from './platform/forgery.test-kit';
-import { MAX_DOCUMENT_SIZE, MAX_LIST_LENGTH } from './signed-document';
+import { MAX_DOCUMENT_SIZE, MAX_LIST_LENGTH, type SignedDocument } from './signed-document';
+
+const padded = (document: SignedDocument): SignedDocument => ({ ...document, json: concat(document.json, utf8(' ')) });
 
 describe('a document by who may not sign one is refused:', () => {
   test.each<ForgeryCase>([
@@ -70,6 +72,15 @@ describe('a document by who may not sign one is refused:', () => {
       () =>
         withCollateral({
           qeIdentity: { ...signDocument(simulatedQeIdentity(PLAN), pki.pck, pki.root.der), issuerChain: pem(pki.pck, pki.root) },
+        }),
+    ],
+    [
+      'QE identity signed by a certificate that a platform issued',
+      'qe-identity',
+      /names another issuer/,
+      () =>
+        withCollateral({
+          qeIdentity: { ...signDocument(simulatedQeIdentity(PLAN), leafOfPck, pki.root.der), issuerChain: pem(leafOfPck, pki.root) },
         }),
     ],
     [
@@ -124,6 +135,18 @@ describe('a document that says something else is refused:', () => {
       () => tcbInfo({ tcbLevels: simulatedTcbInfo(PLAN).tcbLevels.map((level) => ({ ...level, tcbStatus: 'Fine' })) }),
     ],
     [
+      'TCB info with an unknown status of a module',
+      'tcb-info',
+      /malformed at tdxModuleIdentities.0.tcbLevels.0.tcbStatus/,
+      () =>
+        tcbInfo({
+          tdxModuleIdentities: simulatedTcbInfo(PLAN).tdxModuleIdentities.map((one) => ({
+            ...one,
+            tcbLevels: one.tcbLevels.map((level) => ({ ...level, tcbStatus: 'ConfigurationNeeded' })),
+          })),
+        }),
+    ],
+    [
       'TCB info with fifteen components',
       'tcb-info',
       /sgxtcbcomponents/,
@@ -174,6 +197,25 @@ describe('a document that says something else is refused:', () => {
       /now is/,
       () => withCollateral({ qeIdentity: issueCollateral(pki.authority, { nowSec: NOW - 3600, lifeSec: 3599 }).qeIdentity }),
     ],
+    [
+      'QE identity of tomorrow',
+      'qe-identity',
+      /now is/,
+      () => withCollateral({ qeIdentity: issueCollateral(pki.authority, { nowSec: NOW + 1 }).qeIdentity }),
+    ],
+    [
+      'stale QE identity',
+      'collateral-age',
+      /limit 864000/,
+      () => ({
+        ...withCollateral({ qeIdentity: issueCollateral(pki.authority, { nowSec: NOW - 11 * 86_400 }).qeIdentity }),
+        policy: { maxCollateralAgeSec: 10 * 86_400 },
+      }),
+    ],
+    ['QE identity with an unknown field', 'qe-identity', /malformed at its top/, () => qeIdentity({ more: 1 })],
+    ['oversized QE identity', 'qe-identity', /limit 262144/, () => qeIdentity({ padding: 'x'.repeat(MAX_DOCUMENT_SIZE) })],
+    ['padding behind TCB info', 'tcb-info', /not signed/, () => withCollateral({ tcbInfo: padded(honest.tcbInfo) })],
+    ['padding behind QE identity', 'qe-identity', /not signed/, () => withCollateral({ qeIdentity: padded(honest.qeIdentity) })],
     ['QE identity of the SGX quoting enclave', 'qe-identity', /malformed at id/, () => qeIdentity({ id: 'QE' })],
     ['QE identity of version 1', 'qe-identity', /malformed at version/, () => qeIdentity({ version: 1 })],
     [

@@ -6,14 +6,14 @@ import { CLAIMS_FIELDS } from './claims';
 import type { Collateral } from './collateral';
 import { EvidenceError } from './errors';
 import { MAX_BUNDLE_SIZE } from './evidence';
-import { MAX_ISSUER_CHAIN_SIZE } from './pcs-source';
+import { MAX_CHAIN_SIZE } from './pem';
 import { MAX_CRL_SIZE } from './revocation-list';
 import { MAX_DOCUMENT_SIZE } from './signed-document';
 import type { ExpectedEvidence, ListedImage, ListedModel } from './verify-evidence';
 
 /** Most bytes of an evidence file: every part at its own limit, as base64url, and room for the rest. */
 export const MAX_EVIDENCE_FILE_SIZE =
-  Math.ceil((4 * (MAX_BUNDLE_SIZE + 2 * MAX_CRL_SIZE + 2 * MAX_DOCUMENT_SIZE + 3 * MAX_ISSUER_CHAIN_SIZE)) / 3) + 16 * 1024;
+  Math.ceil((4 * (MAX_BUNDLE_SIZE + 2 * MAX_CRL_SIZE + 2 * MAX_DOCUMENT_SIZE + 3 * MAX_CHAIN_SIZE)) / 3) + 16 * 1024;
 
 /** What an evidence file says of itself. */
 export const EVIDENCE_FORMAT = 'cocoon evidence';
@@ -70,7 +70,7 @@ function bytes(limit: number) {
   );
 }
 
-const document = z.strictObject({ json: bytes(MAX_DOCUMENT_SIZE), signature: bytes(64), issuerChain: bytes(MAX_ISSUER_CHAIN_SIZE) });
+const document = z.strictObject({ json: bytes(MAX_DOCUMENT_SIZE), signature: bytes(64), issuerChain: bytes(MAX_CHAIN_SIZE) });
 const block = z.strictObject({ seqno: uint32, rootHash: hash, at: uint32 });
 
 const fileSchema = z.strictObject({
@@ -92,7 +92,7 @@ const fileSchema = z.strictObject({
     .strictObject({
       rootCrl: bytes(MAX_CRL_SIZE),
       pckCrl: bytes(MAX_CRL_SIZE),
-      pckCrlIssuerChain: bytes(MAX_ISSUER_CHAIN_SIZE),
+      pckCrlIssuerChain: bytes(MAX_CHAIN_SIZE),
       tcbInfo: document,
       qeIdentity: document,
     })

@@ -85,9 +85,10 @@ describe('collateral from a PCCS', () => {
     const source = sourceOver(fetch, clock);
     await source.collateralFor(await query());
     source.drop(await query());
+    clock.advance(30);
     await source.collateralFor(await query());
     expect(asked).toHaveLength(8);
-    clock.advance(-1);
+    clock.advance(-31);
     await source.collateralFor(await query());
     expect(asked).toHaveLength(12);
   });
@@ -105,7 +106,41 @@ describe('collateral from a PCCS', () => {
     clock.advance(86_400);
     expect(await source.collateralFor(await query())).toBe(first);
     source.drop(await query());
+    clock.advance(30);
     await expect(source.collateralFor(await query())).rejects.toMatchObject({ code: 'pccs_unreachable' });
+  });
+
+  test('is asked for twice in a minute at most, however many strangers show a platform without any', async () => {
+    const { asked, fetch } = pccs();
+    const clock = new FixedClock(NOW);
+    const source = sourceOver(fetch, clock);
+    const other = { ...(await query()), fmspc: '90c06f000000' };
+    const refused = () => expect(source.collateralFor(other)).rejects.toMatchObject({ code: 'pccs_refused' });
+    for (let strangers = 0; strangers < 10; strangers++) await refused();
+    clock.advance(29);
+    await refused();
+    expect(asked).toHaveLength(4);
+    clock.advance(1);
+    await refused();
+    expect(asked).toHaveLength(8);
+    await source.collateralFor(await query());
+    expect(asked).toHaveLength(12);
+  });
+
+  test('that does not hold is asked for twice in a minute at most, and names its reason every time (collateral-age)', async () => {
+    const { asked, fetch } = pccs();
+    const clock = new FixedClock(NOW);
+    const source = sourceOver(fetch, clock);
+    const quote = writeQuote(tdReport(new Uint8Array(64)), pki.platform);
+    const policy = { maxCollateralAgeSec: 3599 };
+    for (let strangers = 0; strangers < 10; strangers++) {
+      const refusals = await refusalsOfPlatform({ quote, root: await root, collateral: source, nowSec: NOW, policy });
+      expect(refusals.map((check) => check.name)).toEqual(['collateral-age']);
+    }
+    expect(asked).toHaveLength(4);
+    clock.advance(30);
+    expect(await refusalsOfPlatform({ quote, root: await root, collateral: source, nowSec: NOW })).toEqual([]);
+    expect(asked).toHaveLength(8);
   });
 
   test('of another family is not there (pccs_refused)', async () => {
@@ -167,9 +202,11 @@ describe('collateral from a PCCS', () => {
   ])('with %s is refused (%s), and nothing of it is kept', async (_, code, change) => {
     let isBroken = true;
     const { fetch } = pccs(issued, (path, response) => (isBroken ? change(path, response) : response));
-    const source = sourceOver(fetch);
+    const clock = new FixedClock(NOW);
+    const source = sourceOver(fetch, clock);
     await expect(source.collateralFor(await query())).rejects.toMatchObject({ code });
     isBroken = false;
+    clock.advance(30);
     await expect(source.collateralFor(await query())).resolves.toBeDefined();
   });
 

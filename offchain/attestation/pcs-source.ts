@@ -4,6 +4,7 @@ import { CocoonError, codeOf } from '../core/errors';
 import type { Collateral, CollateralQuery, CollateralSource } from './collateral';
 import { EvidenceError } from './errors';
 import { PCS_HEADER, PCS_PATH, rootCrlUrl } from './pcs-api';
+import { MAX_CHAIN_SIZE } from './pem';
 import { MAX_CRL_SIZE } from './revocation-list';
 import { MAX_DOCUMENT_SIZE, type SignedDocument } from './signed-document';
 
@@ -30,10 +31,18 @@ export interface PcsSourceOptions {
 interface Kept {
   readonly collateral: Collateral;
   readonly fetchedAtSec: number;
+  readonly isDropped: boolean;
 }
 
-/** Most bytes of an issuer's chain in a header. */
-export const MAX_ISSUER_CHAIN_SIZE = 16 * 1024;
+/** The last time that the service was asked; `error` is what it came to, null for success. */
+interface Attempt {
+  readonly atSec: number;
+  readonly error: unknown;
+}
+
+/** Between two attempts to fetch the same, in seconds: strangers' quotes must not become a stream of requests. */
+const RETRY_SEC = 30;
+
 /** Families of platforms that are kept; the oldest goes first. */
 const MAX_KEPT = 256;
 
@@ -42,10 +51,12 @@ const MAX_KEPT = 256;
  * the verifier believes none of it. All sizes are bounded, redirects are refused.
  *
  * What was fetched is handed out until it is `refreshSec` old, and longer while the service cannot be reached: the verifier knows
- * when it is too old. Callers that come together share one fetch.
+ * when it is too old. Callers that come together share one fetch, and those that come within half a minute of a fetch, its outcome:
+ * also what was dropped meanwhile, since the reason why it does not hold is worth more than none.
  */
 export class PcsSource implements CollateralSource {
   private readonly kept = new Map<string, Kept>();
+  private readonly attempts = new Map<string, Attempt>();
   private readonly running = new Map<string, Promise<Collateral>>();
 
   constructor(private readonly options: PcsSourceOptions) {}
@@ -55,30 +66,43 @@ export class PcsSource implements CollateralSource {
     const { clock, refreshSec = 3600 } = this.options;
     const name = nameOf(query);
     const known = this.kept.get(name);
-    const nowSec = clock.nowSec();
-    if (known !== undefined && nowSec >= known.fetchedAtSec && nowSec - known.fetchedAtSec < refreshSec) return known.collateral;
+    const isWithin = (sec: number, fromSec: number) => clock.nowSec() >= fromSec && clock.nowSec() - fromSec < sec;
+    if (known !== undefined && !known.isDropped && isWithin(refreshSec, known.fetchedAtSec)) return known.collateral;
+    const last = this.attempts.get(name);
+    if (last !== undefined && isWithin(RETRY_SEC, last.atSec)) {
+      if (known !== undefined) return known.collateral;
+      if (last.error !== null) throw last.error;
+    }
     try {
       return await this.fetchOnce(name, query);
     } catch (error) {
-      if (known !== undefined) return known.collateral;
+      if (known !== undefined && !known.isDropped) return known.collateral;
       throw error;
     }
   }
 
   drop(query: CollateralQuery): void {
-    this.kept.delete(nameOf(query));
+    const name = nameOf(query);
+    const known = this.kept.get(name);
+    if (known !== undefined) this.kept.set(name, { ...known, isDropped: true });
   }
 
   private fetchOnce(name: string, query: CollateralQuery): Promise<Collateral> {
     const running = this.running.get(name);
     if (running !== undefined) return running;
     const fetching = this.fetchAll(query)
-      .then((collateral) => {
-        const oldest = this.kept.keys().next();
-        if (this.kept.size >= MAX_KEPT && !oldest.done) this.kept.delete(oldest.value);
-        this.kept.set(name, { collateral, fetchedAtSec: this.options.clock.nowSec() });
-        return collateral;
-      })
+      .then(
+        (collateral) => {
+          const fetchedAtSec = this.options.clock.nowSec();
+          keepNewest(this.attempts, name, { atSec: fetchedAtSec, error: null });
+          keepNewest(this.kept, name, { collateral, fetchedAtSec, isDropped: false });
+          return collateral;
+        },
+        (error: unknown) => {
+          keepNewest(this.attempts, name, { atSec: this.options.clock.nowSec(), error });
+          throw error;
+        },
+      )
       .finally(() => this.running.delete(name));
     this.running.set(name, fetching);
     return fetching;
@@ -115,6 +139,13 @@ export class PcsSource implements CollateralSource {
   }
 }
 
+function keepNewest<V>(map: Map<string, V>, name: string, value: V): void {
+  map.delete(name);
+  const oldest = map.keys().next();
+  if (map.size >= MAX_KEPT && !oldest.done) map.delete(oldest.value);
+  map.set(name, value);
+}
+
 function nameOf({ root, fmspc, ca }: CollateralQuery): string {
   return `${root.keyId} ${fmspc} ${ca}`;
 }
@@ -145,7 +176,7 @@ function derOf(body: Uint8Array): Uint8Array {
 /** An issuer's chain as the verifier takes it, with the line feed at the end that some services leave out. */
 function chainOf(headers: Headers, name: string): Uint8Array {
   const value = headers.get(name) ?? '';
-  if (value.length > 2 * MAX_ISSUER_CHAIN_SIZE) throw bad(`header ${name} of ${value.length} bytes, limit ${2 * MAX_ISSUER_CHAIN_SIZE}`);
+  if (value.length > 2 * MAX_CHAIN_SIZE) throw bad(`header ${name} of ${value.length} bytes, limit ${2 * MAX_CHAIN_SIZE}`);
   const pem = reading(`header ${name}`, () => decodeURIComponent(value));
   return utf8(pem.endsWith('\n') ? pem : `${pem}\n`);
 }

@@ -2,6 +2,9 @@ import { fromBase64Url, fromUtf8, toBase64Url } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { EvidenceError } from './errors';
 
+/** Most bytes of a chain; a platform's has some 3,700. */
+export const MAX_CHAIN_SIZE = 16 * 1024;
+
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n/g;
 
 /**
@@ -11,6 +14,7 @@ const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERT
  * @throws EvidenceError bad_certificate
  */
 export function splitPemChain(pem: Uint8Array, maxCertificates: number): readonly Uint8Array[] {
+  if (pem.length > MAX_CHAIN_SIZE) throw bad(`chain of ${pem.length} bytes, limit ${MAX_CHAIN_SIZE}`);
   try {
     const text = fromUtf8(pem.at(-1) === 0 ? pem.subarray(0, -1) : pem);
     const chain: Uint8Array[] = [];
@@ -35,7 +39,14 @@ export function toPem(der: Uint8Array): string {
 }
 
 function fromBase64(text: string): Uint8Array {
-  return fromBase64Url(text.replaceAll('\n', '').replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_'));
+  // At most two, as base64 has it: a search for any number of them at the end takes quadratic time on a stranger's bytes.
+  return fromBase64Url(
+    text
+      .replaceAll('\n', '')
+      .replace(/={1,2}$/, '')
+      .replaceAll('+', '-')
+      .replaceAll('/', '_'),
+  );
 }
 
 function bad(what: string): EvidenceError {

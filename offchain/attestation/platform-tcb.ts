@@ -7,7 +7,7 @@ import type { PlatformIdentity } from './sgx-extension';
 import type { PartLevel } from './signed-document';
 import { findModule, type TcbInfo, type TcbLevel } from './tcb-info';
 import { converge, type PartStatus, type TcbStatus } from './tcb-status';
-import type { EvaluationNumbers, ProvenChain } from './verifier-memory';
+import type { EvaluationNumbers, ProvenChain, VerifierMemory } from './verifier-memory';
 
 /** What a platform is worth. */
 export interface PlatformVerdict {
@@ -24,6 +24,8 @@ export interface PlatformQuestion {
   readonly collateral: ProvenCollateral;
   /** The highest evaluation numbers that were ever proven for such platforms. */
   readonly floors: EvaluationNumbers;
+  /** Knows what was ever revoked, by this collateral's lists too. */
+  readonly memory: Pick<VerifierMemory, 'isRevoked'>;
   readonly policy: TcbPolicy;
   /** Unix seconds. */
   readonly nowSec: number;
@@ -67,10 +69,13 @@ function checkCurrency({ collateral, floors, policy, nowSec }: PlatformQuestion,
   checks.decide('evaluation-number', tcbInfo >= lowest.tcbInfo && qeIdentity >= lowest.qeIdentity, reasons, expected, actual);
 }
 
-function checkRevocation({ chain, collateral }: PlatformQuestion, checks: PlatformChecks): void {
-  if (!isSameCa(chain.ca, collateral.pckCa)) checks.fail('revocation', "the revocation list is of another CA than the platform's");
-  else if (collateral.revokedByRoot.has(chain.ca.serial)) checks.fail('revocation', "the platform's CA is revoked");
-  else if (collateral.revokedByPckCa.has(chain.pck.serial)) checks.fail('revocation', 'the platform is revoked');
+function checkRevocation({ chain, collateral, memory }: PlatformQuestion, checks: PlatformChecks): void {
+  const { root, ca, pck } = chain;
+  const isRevokedByRoot = (serial: string) => memory.isRevoked(root, root.certificate, serial);
+  if (!isSameCa(ca, collateral.pckCa)) checks.fail('revocation', "the revocation list is of another CA than the platform's");
+  else if (isRevokedByRoot(ca.serial)) checks.fail('revocation', "the platform's CA is revoked");
+  else if (memory.isRevoked(root, ca, pck.serial)) checks.fail('revocation', 'the platform is revoked');
+  else if ([...collateral.issuerSerials].some(isRevokedByRoot)) checks.fail('revocation', 'who signed the collateral is revoked');
   else checks.pass('revocation', 'neither the platform nor its CA is revoked');
 }
 

@@ -29,6 +29,7 @@ import {
 import { intelRoot, NOW, REAL_NOW, realCollateral, realQuote, tdReport } from './platform/forgery.test-kit';
 import { SIMULATED_PLATFORM, writeSgxExtension } from './platform/platform-certificate';
 import { SIMULATED_QE, writeQuote } from './platform/quote-writer';
+import { MAX_QUOTE_SIZE } from './quote';
 
 const renewedPck = issueCertificate(
   { ...validity, commonName: 'SIMULATED SGX PCK Certificate', pathLength: null, extensions: [writeSgxExtension()] },
@@ -333,6 +334,12 @@ describe('another guest, or another world, is refused:', () => {
       'td-attributes',
       /migrated/,
       () => quoteOf({ tdAttributes: Uint8Array.of(0, 0, 0, 0x30, 0, 0, 0, 0) }),
+    ],
+    [
+      'an oversized quote',
+      'quote-structure',
+      /limit 32768/,
+      () => ({ quote: concat(writeQuote(tdReport(new Uint8Array(64)), pki.platform), new Uint8Array(MAX_QUOTE_SIZE)) }),
     ],
     [
       'padding behind a quote',

@@ -2,7 +2,7 @@ import { concat, utf8 } from '../core/bytes';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { verifyCollateral } from './collateral';
 import { derSequence } from './der-writer';
-import { issueRevocationList, toExtension } from './platform/development-certificates';
+import { issueCertificate, issueRevocationList, toExtension } from './platform/development-certificates';
 import { issueCollateral } from './platform/development-collateral';
 import {
   type ForgeryCase,
@@ -17,11 +17,16 @@ import {
   processorCa,
   rootOf,
   serialOf,
+  validity,
   window,
   withCollateral,
 } from './platform/forgeries.test-kit';
 import { NOW } from './platform/forgery.test-kit';
 import { MAX_CRL_SIZE } from './revocation-list';
+
+const platformCa = { ...validity, commonName: 'SIMULATED SGX PCK Platform CA', pathLength: 0 } as const;
+const caOfPck = issueCertificate(platformCa, pki.pck);
+const expiredCa = issueCertificate({ ...platformCa, notAfterSec: NOW - 1, key: pki.ca.key }, pki.root);
 
 describe('a forged revocation list, or a revoked certificate, is refused:', () => {
   test.each<ForgeryCase>([
@@ -56,6 +61,21 @@ describe('a forged revocation list, or a revoked certificate, is refused:', () =
       () => withCollateral({ pckCrl: issueRevocationList(foreign.ca, window) }),
     ],
     ['a PCK CRL of the root', 'pck-crl', /another issuer/, () => withCollateral({ pckCrl: honest.rootCrl })],
+    ['no PCK CRL', 'pck-crl', /der has/, () => withCollateral({ pckCrl: new Uint8Array(0) })],
+    ['a PCK CRL with bytes behind it', 'pck-crl', /behind/, () => withCollateral({ pckCrl: concat(honest.pckCrl, Uint8Array.of(0)) })],
+    ['an oversized PCK CRL', 'pck-crl', /limit 1048576/, () => withCollateral({ pckCrl: new Uint8Array(MAX_CRL_SIZE + 1) })],
+    [
+      "a PCK CRL of a CA that is a platform's leaf",
+      'pck-crl',
+      /names another issuer/,
+      () => withCollateral({ pckCrl: issueRevocationList(caOfPck, window), pckCrlIssuerChain: pem(caOfPck, pki.root) }),
+    ],
+    [
+      'a PCK CRL of an expired CA',
+      'pck-crl',
+      /valid until/,
+      () => withCollateral({ pckCrl: issueRevocationList(expiredCa, window), pckCrlIssuerChain: pem(expiredCa, pki.root) }),
+    ],
     ['a PCK CRL that is garbage', 'pck-crl', /der has/, () => withCollateral({ pckCrl: utf8('garbage') })],
     [
       'an expired PCK CRL',

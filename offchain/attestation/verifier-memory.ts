@@ -1,6 +1,6 @@
 import { toHex } from '../core/bytes';
 import type { Certificate } from './certificate';
-import type { CollateralVerdict, ProvenCollateral } from './collateral';
+import type { CollateralVerdict, ProvenCollateral, ProvenList } from './collateral';
 import type { PlatformIdentity } from './sgx-extension';
 import type { TrustRoot } from './trust-root';
 
@@ -35,13 +35,17 @@ const MAX_KEPT = 1024;
 const MAX_FLOORS = 4096;
 
 /**
- * What a verifier remembers from one quote to the next: what was proven, by the SHA-256 of its bytes, and the highest evaluation
- * numbers. Only time can make what is proven fail, so it counts within its validity only. Refusals are not kept.
+ * What a verifier remembers from one quote to the next: what was proven, by the SHA-256 of its bytes, the highest evaluation
+ * numbers, and what was ever revoked. Only time can make what is proven fail, so it counts within its validity only. Refusals are not kept.
  */
 export class VerifierMemory {
   private readonly chains = new Map<string, ProvenChain>();
   private readonly collaterals = new Map<string, KeptCollateral>();
   private readonly floors = new Map<string, number>();
+  /** Serial numbers by issuer: a root and its CAs, which nobody else can add to, so nothing of it is ever forgotten. */
+  private readonly revoked = new Map<string, Set<string>>();
+  /** The lists that are in `revoked` already. */
+  private readonly noted = new WeakSet<ReadonlySet<string>>();
 
   /** A chain by the digest of its PEM, under one of these roots; null when it must be verified. */
   chain(digest: string, trustRoots: readonly TrustRoot[], nowSec: number): ProvenChain | null {
@@ -75,11 +79,33 @@ export class VerifierMemory {
     };
   }
 
+  /** Takes over what a list that holds has revoked. */
+  noteRevoked(root: TrustRoot, { issuer, revoked }: ProvenList): void {
+    if (this.noted.has(revoked)) return;
+    this.noted.add(revoked);
+    const name = issuerName(root, issuer);
+    const all = this.revoked.get(name) ?? new Set();
+    for (const serial of revoked) all.add(serial);
+    this.revoked.set(name, all);
+  }
+
+  /**
+   * Whether any list that was ever proven has revoked this serial number of the issuer's. An older list is valid for as long as the
+   * newer one: whoever hands it out brings nobody back.
+   */
+  isRevoked(root: TrustRoot, issuer: Certificate, serial: string): boolean {
+    return this.revoked.get(issuerName(root, issuer))?.has(serial) ?? false;
+  }
+
   private raiseFloor(name: string, seen: number): number {
     const floor = Math.max(seen, this.floors.get(name) ?? 0);
     keep(this.floors, name, floor, MAX_FLOORS);
     return floor;
   }
+}
+
+function issuerName(root: TrustRoot, issuer: Certificate): string {
+  return `${root.keyId} ${toHex(issuer.publicKey)}`;
 }
 
 function isWithin(validity: { readonly notBeforeSec: number; readonly notAfterSec: number }, nowSec: number): boolean {

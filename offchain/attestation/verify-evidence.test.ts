@@ -37,6 +37,9 @@ const OF_PLATFORM = [...COLLATERAL_CHECKS, ...PLATFORM_CHECKS];
 /** What is asked of the chain, and only about evidence whose quote holds. */
 const CHAIN_CHECKS = CLAIMS_CHECKS.slice(CLAIMS_CHECKS.indexOf('block-known'), -1);
 
+/** What a block is asked for, and only on the word of a listed image of this network. */
+const BLOCK_CHECKS: readonly CheckName[] = ['block-known', 'block-age', 'block-not-future'];
+
 /** The names of the checks that refused; a refusal always has all checks and no claims. */
 function refusals(verdict: EvidenceVerdict): readonly CheckName[] {
   expect(verdict.report.checks.map((check) => check.name)).toEqual(EVIDENCE_CHECKS);
@@ -114,8 +117,8 @@ describe('evidence is refused for', () => {
 
   test.each<[string, readonly CheckName[], Change]>([
     ['another digest than the offer names', ['bundle-digest'], expecting({ digest: hex(0) })],
-    ['another role', ['claims-role', 'tls-key', 'image-role'], expecting({ role: 'proxy', tls: hex(0x77) })],
-    ['another network', ['claims-network'], expecting({ network: `0:${hex(0)}` })],
+    ['another role', ['claims-role', 'tls-key', ...BLOCK_CHECKS, 'image-role'], expecting({ role: 'proxy', tls: hex(0x77) })],
+    ['another network', ['claims-network', ...BLOCK_CHECKS], expecting({ network: `0:${hex(0)}` })],
     ['another owner', ['claims-owner'], expecting({ owner: `0:${hex(0)}` })],
     ['another model name', ['claims-model'], expecting({ model: { ...offered, name: 'another' } })],
     ['another model hash', ['claims-model'], expecting({ model: { ...offered, hash: hex(0) } })],
@@ -124,23 +127,19 @@ describe('evidence is refused for', () => {
     ['another sealing key', ['sealing-key'], expecting({ sealing: [{ suite: SEALING_SUITE, publicKey: hex(0) }] })],
     ['no sealing key', ['sealing-key'], expecting({ sealing: [] })],
     ['another receipt key', ['receipt-key'], expecting({ receipt: hex(0) })],
-    ['a block that the chain does not have', ['block-known', 'block-age', 'block-not-future'], () => ({ blocks: () => null })],
-    [
-      'a block with another hash',
-      ['block-known', 'block-age', 'block-not-future'],
-      () => ({ blocks: () => ({ rootHash: hex(0), atSec: NOW }) }),
-    ],
-    ['a block lookup that fails', ['block-known', 'block-age', 'block-not-future'], () => ({ blocks: broken })],
+    ['a block that the chain does not have', BLOCK_CHECKS, () => ({ blocks: () => null })],
+    ['a block with another hash', BLOCK_CHECKS, () => ({ blocks: () => ({ rootHash: hex(0), atSec: NOW }) })],
+    ['a block lookup that fails', BLOCK_CHECKS, () => ({ blocks: broken })],
     ['a stale block', ['block-age'], () => ({ blocks: () => ({ rootHash: hex(0x66), atSec: NOW - 1001 }) })],
     ['a block from the future', ['block-not-future'], () => ({ blocks: () => ({ rootHash: hex(0x66), atSec: NOW + CLOCK_SKEW_SEC + 1 }) })],
-    ['an image that is not listed, or was removed', ['image-listed', 'image-role', 'image-active'], image(null)],
+    ['an image that is not listed, or was removed', [...BLOCK_CHECKS, 'image-listed', 'image-role', 'image-active'], image(null)],
     [
       'an image list that cannot be read',
-      ['image-listed', 'image-role', 'image-active'],
+      [...BLOCK_CHECKS, 'image-listed', 'image-role', 'image-active'],
       ({ allowlist }) => ({ allowlist: { image: broken, model: allowlist.model } }),
     ],
-    ['an image that is listed for another role', ['image-role'], image({ roles: ['proxy'], activeFromSec: 0 })],
-    ['an image that is listed for no role', ['image-role'], image({ roles: [], activeFromSec: 0 })],
+    ['an image that is listed for another role', [...BLOCK_CHECKS, 'image-role'], image({ roles: ['proxy'], activeFromSec: 0 })],
+    ['an image that is listed for no role', [...BLOCK_CHECKS, 'image-role'], image({ roles: [], activeFromSec: 0 })],
     ['an image that is not active yet', ['image-active'], image({ roles: ['worker'], activeFromSec: NOW + 1 })],
     ['an image that is active too briefly', ['image-active'], image({ roles: ['worker'], activeFromSec: NOW - 99 })],
     ['a model that is not listed, or was removed', ['model-listed', 'model-active'], model(null)],
@@ -163,7 +162,7 @@ describe('evidence is refused for', () => {
     ['keys that have expired', ['keys-not-expired'], changed({ keys: { ...keys, notAfter: NOW } })],
     ['claims from the future', ['issued-not-future'], changed({ issuedAt: NOW + CLOCK_SKEW_SEC + 1 })],
     ['proven claims of another owner', ['claims-owner'], changed({ owner: `0:${hex(0x23)}` })],
-    ['proven claims of another network', ['claims-network'], changed({ network: `0:${hex(0x12)}` })],
+    ['proven claims of another network', ['claims-network', ...BLOCK_CHECKS], changed({ network: `0:${hex(0x12)}` })],
     [
       'proven claims of other keys',
       ['sealing-key'],
@@ -171,11 +170,29 @@ describe('evidence is refused for', () => {
     ],
     ['proven claims of another receipt key', ['receipt-key'], changed({ keys: { ...keys, receipt: hex(0x45) } })],
     [
+      'evidence of another worker, its owner and all its keys',
+      ['claims-owner', 'sealing-key', 'receipt-key'],
+      changed({
+        owner: `0:${hex(0x23)}`,
+        keys: { ...keys, sealing: [{ suite: SEALING_SUITE, publicKey: hex(0x34) }], receipt: hex(0x45) },
+      }),
+    ],
+    [
+      "yesterday's evidence, with its keys and its block",
+      ['keys-not-expired', 'block-age'],
+      changed({ keys: { ...keys, notAfter: NOW - 3600 }, block: { seqno: 500, rootHash: hex(0x66) }, issuedAt: NOW - 86_400 }),
+    ],
+    [
+      "yesterday's evidence, whose guest says that its keys last for ever",
+      ['block-age'],
+      changed({ keys: { ...keys, notAfter: 0xffff_ffff }, block: { seqno: 500, rootHash: hex(0x66) } }),
+    ],
+    [
       'proven claims of an unlisted model',
       ['claims-model', 'model-listed', 'model-active'],
       changed({ model: { ...offered, hash: hex(0x56) } }),
     ],
-    ['an unknown block', ['block-known', 'block-age', 'block-not-future'], changed({ block: { seqno: 1001, rootHash: hex(0x66) } })],
+    ['an unknown block', BLOCK_CHECKS, changed({ block: { seqno: 1001, rootHash: hex(0x66) } })],
     ['proven bytes that are no claims', ['claims-structure', ...CLAIMS_CHECKS.slice(2, -1)], new TextEncoder().encode('{"version":1}')],
   ])('%s (%j)', async (_, names, claims) => {
     const { input } = await makeScene(claims);
@@ -297,7 +314,15 @@ describe('an attested proxy', () => {
 
   test('is refused where a worker is asked for (claims-role)', async () => {
     const input = await ask({ role: 'worker', model: WORKER_CLAIMS.model });
-    expect(await refusalsOf(input)).toEqual(['claims-role', 'claims-model', 'image-role', 'model-listed', 'model-active', 'model-proven']);
+    expect(await refusalsOf(input)).toEqual([
+      'claims-role',
+      'claims-model',
+      ...BLOCK_CHECKS,
+      'image-role',
+      'model-listed',
+      'model-active',
+      'model-proven',
+    ]);
   });
 });
 
@@ -318,7 +343,7 @@ describe('a verifier', () => {
     await verifyEvidence({ ...input, allowlist, blocks: note('block'), collateral });
     expect(asked.splice(0)).toEqual(['collateral']);
     await verifyEvidence({ ...input, allowlist, blocks: note('block') });
-    expect(asked.sort()).toEqual(['block', 'image', 'model']);
+    expect(asked.sort()).toEqual(['image', 'model']);
   });
 
   test('shows the code of a failed lookup only, never its text', async () => {

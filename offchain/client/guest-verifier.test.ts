@@ -22,6 +22,8 @@ import {
 } from './client.test-kit';
 
 const CANARY = 'zyzzogeton';
+/** No block is asked for in the name of an image that is not listed. */
+const NO_BLOCK = ['block-known', 'block-age', 'block-not-future'] as const;
 
 const session = generateSigner();
 let guest: TestGuest;
@@ -93,7 +95,7 @@ describe('refuses, and sends nothing, for', () => {
   test('an image that is not listed, or was removed (image-listed)', async () => {
     const refusing = await client();
     refusing.images.clear();
-    expect(await refusedChecks(refusing)).toEqual(['image-listed', 'image-role', 'image-active']);
+    expect(await refusedChecks(refusing)).toEqual([...NO_BLOCK, 'image-listed', 'image-role', 'image-active']);
   });
 
   test('an image that is listed and not active yet (image-active)', async () => {
@@ -105,7 +107,7 @@ describe('refuses, and sends nothing, for', () => {
   test('an image that is listed for proxies only (image-role)', async () => {
     const refusing = await client();
     refusing.images.set(guest.imageHash, { roles: ['proxy'], activeFromSec: NOW - 5 });
-    expect(await refusedChecks(refusing)).toEqual(['image-role']);
+    expect(await refusedChecks(refusing)).toEqual([...NO_BLOCK, 'image-role']);
   });
 
   test('a model that is not listed (model-listed)', async () => {
@@ -191,7 +193,7 @@ describe('a verdict that is kept', () => {
     refusing.images.clear();
     const response = await refusing.fetch(CHAT_URL, chat(CANARY));
     expect(response.status).toBe(403);
-    expect(await response.json()).toMatchObject({ error: { checks: ['image-listed', 'image-role', 'image-active'] } });
+    expect(await response.json()).toMatchObject({ error: { checks: [...NO_BLOCK, 'image-listed', 'image-role', 'image-active'] } });
     expect(peer.relays).toHaveLength(1);
     await refusing.close();
   });

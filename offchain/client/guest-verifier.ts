@@ -2,6 +2,7 @@ import type { WorkerClaims } from '../attestation/claims';
 import type { CollateralSource } from '../attestation/collateral';
 import type { EvidencePolicy } from '../attestation/policy';
 import type { Report } from '../attestation/report';
+import { isStillListed } from '../attestation/still-listed';
 import { VerifierMemory } from '../attestation/verifier-memory';
 import { type AllowlistView, type BlockLookup, type ExpectedEvidence, verifyEvidence } from '../attestation/verify-evidence';
 import { fromHex } from '../core/bytes';
@@ -94,14 +95,7 @@ export class GuestVerifier {
     const { allowlist, clock, policy } = this.options;
     const nowSec = clock.nowSec();
     if (nowSec >= guest.expiresAtSec) return false;
-    try {
-      const image = await allowlist.image(guest.imageHash);
-      if (image === null || !image.roles.includes('worker') || nowSec < image.activeFromSec + policy.minImageAgeSec) return false;
-      const model = await allowlist.model(guest.claims.model.hash);
-      return model !== null && model.kind === guest.claims.model.kind && nowSec >= model.activeFromSec + policy.minModelAgeSec;
-    } catch {
-      return false;
-    }
+    return isStillListed({ role: 'worker', imageHash: guest.imageHash, model: guest.claims.model }, allowlist, policy, nowSec);
   }
 }
 

@@ -84,6 +84,10 @@ describe('a worker', () => {
       'image was listed anew and is not active yet',
       (of: World) => of.images.set(of.guest.imageHash, { roles: ['worker'], activeFromSec: NOW + 5 }),
     ],
+    [
+      'model is listed as another kind',
+      (of: World) => of.models.set(of.guest.offer.model.hash, { kind: 'verity', activeFromSec: NOW - 100 }),
+    ],
     ['image may no longer be a worker', (of: World) => of.images.set(of.guest.imageHash, { roles: ['proxy'], activeFromSec: NOW - 5 })],
   ])('is no longer offered once its %s', async (_what, change) => {
     await proxy.attach(worker);
@@ -91,6 +95,27 @@ describe('a worker', () => {
     await round();
     await until(() => offers().length === 0);
     expect(await caller.ask(connection, world.guest)).toMatchObject({ code: 'worker_gone' });
+  });
+
+  it('is no longer offered once its image was removed, though it answers nothing any more', async () => {
+    await proxy.attach(worker);
+    worker.before = () => new Promise(() => {});
+    proxy.workers.refreshAll();
+    world.images.clear();
+    proxy.workers.refreshAll();
+    await until(() => offers().length === 0);
+    expect(proxy.workers.size).toBe(1);
+  });
+
+  it('whose evidence was refused is asked for it again after ten seconds, not with every round', async () => {
+    world.images.clear();
+    await proxy.dial(worker);
+    await until(() => worker.newest !== null);
+    for (let rounds = 0; rounds < 3; rounds++) await round();
+    expect(worker.countOf('GET /v1/evidence')).toBe(1);
+    world.clock.advance(10);
+    await round();
+    expect(worker.countOf('GET /v1/evidence')).toBe(2);
   });
 
   it('that shows the evidence of another guest is dropped', async () => {

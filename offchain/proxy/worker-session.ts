@@ -6,6 +6,7 @@ import type { CollateralSource } from '../attestation/collateral';
 import { MAX_BUNDLE_SIZE } from '../attestation/evidence';
 import type { EvidencePolicy } from '../attestation/policy';
 import { failedChecks } from '../attestation/report';
+import { isStillListed } from '../attestation/still-listed';
 import type { VerifierMemory } from '../attestation/verifier-memory';
 import { type AllowlistView, type BlockLookup, verifyEvidence } from '../attestation/verify-evidence';
 import { BillingError } from '../billing/credit';
@@ -78,6 +79,8 @@ const MAX_RECEIPTS = 2 * MAX_JSON;
 const MAX_RECEIPT_PAGES = 10;
 /** Key sets of one worker at a time: the present one and those that are being replaced. */
 const MAX_GUESTS = 8;
+/** How long evidence that was refused is not looked at again, in seconds: a verification costs more than a stranger's connection. */
+const REFUSED_SEC = 10;
 /** Requests that any worker may run at once: streams of one connection. */
 const MAX_CAPACITY = 1024;
 
@@ -85,7 +88,7 @@ export class WorkerSession {
   private workerInfo: WorkerInfo | null = null;
   private ownContract: WorkerContract | null = null;
   private readonly guests = new Map<string, VerifiedGuest>();
-  private refusedDigest: string | null = null;
+  private refused: { readonly digest: string; readonly untilSec: number } | null = null;
   private readonly offered: OfferedPrices;
   readonly stats = new WorkerStats();
   private running = 0;
@@ -132,13 +135,26 @@ export class WorkerSession {
   async refresh(): Promise<void> {
     this.take(readJson(workerInfo, await this.get('/v1/worker', MAX_JSON)));
     this.refuseWithheld();
-    await this.dropStaleGuests();
+    await this.withdraw();
     const guest = this.workerInfo?.guest ?? null;
-    if (guest !== null && !this.guests.has(guest.keys.evidence)) await this.verify(guest);
+    if (guest !== null && !this.guests.has(guest.keys.evidence) && !this.isRefused(guest.keys.evidence)) await this.verify(guest);
     await this.collectReceipts();
     this.refuseWithheld();
     await this.sendVoucher();
     this.noteOffer();
+  }
+
+  /**
+   * Lets go of guests whose verdict has expired, or rested on what the allowlist no longer holds. It waits for nothing that the worker
+   * does: one that stalls is withdrawn like any other.
+   */
+  async withdraw(): Promise<void> {
+    const { allowlist, clock, policy } = this.parts;
+    for (const [digest, { info, imageHash, expiresAtSec }] of this.guests) {
+      const nowSec = clock.nowSec();
+      const parts = { role: 'worker', imageHash, model: info.model } as const;
+      if (nowSec >= expiresAtSec || !(await isStillListed(parts, allowlist, policy, nowSec))) this.guests.delete(digest);
+    }
   }
 
   /** The offer of the present guest, null when there is none to make. */
@@ -272,10 +288,8 @@ export class WorkerSession {
     }
   }
 
-  private async dropStaleGuests(): Promise<void> {
-    for (const [digest, guest] of this.guests) {
-      if (this.parts.clock.nowSec() >= guest.expiresAtSec || !(await this.isStillListed(guest))) this.guests.delete(digest);
-    }
+  private isRefused(digest: string): boolean {
+    return this.refused !== null && this.refused.digest === digest && this.parts.clock.nowSec() < this.refused.untilSec;
   }
 
   private async verify(guest: GuestInfo): Promise<void> {
@@ -303,10 +317,10 @@ export class WorkerSession {
       crypto: parts.crypto,
     });
     if (!verdict.accepted) {
-      // Said once for each evidence: a worker whose image is not active yet is asked again with every round.
+      // Said once for each evidence: a worker whose image is not active yet is asked again.
       const failed = failedChecks(verdict.report).map((check) => check.name);
-      if (this.refusedDigest !== digest) parts.log.warn({ evidence: digest, failed: failed.join(' ') }, 'evidence of a worker refused');
-      this.refusedDigest = digest;
+      if (this.refused?.digest !== digest) parts.log.warn({ evidence: digest, failed: failed.join(' ') }, 'evidence of a worker refused');
+      this.refused = { digest, untilSec: parts.clock.nowSec() + REFUSED_SEC };
       return;
     }
     await this.challenge(fromHex(guest.keys.receipt, 32));
@@ -314,19 +328,6 @@ export class WorkerSession {
     if (this.guests.size >= MAX_GUESTS && !oldest.done) this.guests.delete(oldest.value);
     this.guests.set(digest, { info: guest, bundle, imageHash: verdict.imageHash, expiresAtSec: verdict.expiresAtSec });
     parts.log.info({ evidence: digest, model: guest.model.hash, simulated: verdict.report.simulated }, 'evidence of a worker verified');
-  }
-
-  /** Whether the allowlist still holds what the verdict rested on. */
-  private async isStillListed({ info, imageHash }: VerifiedGuest): Promise<boolean> {
-    const { allowlist, clock } = this.parts;
-    try {
-      const [model, image] = [await allowlist.model(info.model.hash), await allowlist.image(imageHash)];
-      const nowSec = clock.nowSec();
-      if (model === null || image === null || !image.roles.includes('worker')) return false;
-      return Math.max(model.activeFromSec, image.activeFromSec) <= nowSec;
-    } catch {
-      return false;
-    }
   }
 
   /** The guest must sign for this proxy, now: evidence alone could be somebody else's, shown again. */

@@ -103,6 +103,12 @@ export const WORKER_CLAIMS: WorkerClaims = {
   issuedAt: NOW - 60,
 };
 
+/** The chain of the scene: its block of now, which is at the limit of its age, and one of yesterday. */
+const BLOCKS: ReadonlyMap<number, number> = new Map([
+  [1000, NOW - 1000],
+  [500, NOW - 86_400],
+]);
+
 /** A verification in which every check passes: change one thing and see it refused. */
 export interface Scene {
   readonly pki: Pki;
@@ -136,7 +142,7 @@ export async function makeScene(claims = encodeClaims(WORKER_CLAIMS), pki = make
       image: (hash) => (hash === imageHash ? { roles: ['worker'], activeFromSec: NOW - 100 } : null),
       model: (hash) => (hash === model.hash ? { kind: 'files', activeFromSec: NOW - 100 } : null),
     },
-    blocks: async (seqno) => (seqno === 1000 ? { rootHash: hex(0x66), atSec: NOW - 1000 } : null),
+    blocks: async (seqno) => (BLOCKS.has(seqno) ? { rootHash: hex(0x66), atSec: BLOCKS.get(seqno) ?? 0 } : null),
     collateral: sourceOf(issueCollateral(pki.authority, { nowSec: NOW - 3600 })),
     memory: new VerifierMemory(),
     nowSec: NOW,
