@@ -41,6 +41,12 @@ export const DEFAULT_LIMITS = {
   minEvaluationNumber: 0,
 } as const;
 
+/**
+ * How long a verdict is used before its evidence is verified again, in seconds: what newer collateral says of the platform since, a
+ * revocation above all, counts from then on. Collateral is fetched anew as often.
+ */
+export const VERDICT_LIFE_SEC = 3600;
+
 /** How far ahead of the verifier's clock a block or `issuedAt` may be, in seconds: two honest clocks differ. */
 export const CLOCK_SKEW_SEC = 60;
 

@@ -1,33 +1,23 @@
-import type { ModelIdentity, Role } from './claims';
+import type { ModelKind } from './claims';
 import type { EvidencePolicy } from './policy';
-import type { AllowlistView } from './verify-evidence';
+import type { ListedImage, ListedModel } from './verify-evidence';
 
-/** What a verdict that was once good rested on in the allowlist. */
-export interface ListedParts {
-  readonly role: Role;
-  readonly imageHash: string;
-  /** Null for a proxy. */
-  readonly model: Pick<ModelIdentity, 'kind' | 'hash'> | null;
+/** The allowlist's entries for the image and the model that a worker's verdict rests on, as they are now. Null for what is not listed. */
+export interface WorkerListing {
+  readonly image: ListedImage | null;
+  readonly model: ListedModel | null;
 }
 
 /**
- * Whether the allowlist still holds, by the same rules as when evidence is verified, what a verdict rested on. False also where the
- * list cannot be read: whoever asks verifies again, and that names the check.
+ * Whether a worker's verdict may still be used as far as the allowlist goes: by the rules of the checks `image-listed`, `image-role`,
+ * `image-active`, `model-listed` and `model-active`. Whoever keeps a verdict asks this at each use: an entry is removed at once.
  */
-export async function isStillListed(
-  parts: ListedParts,
-  allowlist: AllowlistView,
-  policy: EvidencePolicy,
+export function isStillListed(
+  { image, model }: WorkerListing,
+  kind: ModelKind,
+  policy: Pick<EvidencePolicy, 'minImageAgeSec' | 'minModelAgeSec'>,
   nowSec: number,
-): Promise<boolean> {
-  const { role, imageHash, model } = parts;
-  try {
-    const image = await allowlist.image(imageHash);
-    if (image === null || !image.roles.includes(role) || nowSec < image.activeFromSec + policy.minImageAgeSec) return false;
-    if (model === null) return true;
-    const listed = await allowlist.model(model.hash);
-    return listed !== null && listed.kind === model.kind && nowSec >= listed.activeFromSec + policy.minModelAgeSec;
-  } catch {
-    return false;
-  }
+): boolean {
+  if (image === null || !image.roles.includes('worker') || nowSec < image.activeFromSec + policy.minImageAgeSec) return false;
+  return model !== null && model.kind === kind && nowSec >= model.activeFromSec + policy.minModelAgeSec;
 }

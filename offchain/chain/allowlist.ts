@@ -22,6 +22,7 @@ export interface AllowlistOptions {
 export class AllowlistView implements EvidenceAllowlist {
   private known: { readonly data: Cell; readonly state: RootState } | null = null;
   private atSec = 0;
+  private lastLt = 0n;
 
   constructor(private readonly options: AllowlistOptions) {}
 
@@ -30,10 +31,17 @@ export class AllowlistView implements EvidenceAllowlist {
     return watcher.onAccount(this.options.root, (account) => this.update(account));
   }
 
-  /** Takes over a read of the root's account. @throws ChainError chain_malformed when its data is no root contract's; nothing is known then */
+  /**
+   * Takes over a read of the root's account; one that is older than what is known is passed over. An endpoint can be several machines,
+   * some of them behind: what was removed does not come back.
+   *
+   * @throws ChainError chain_malformed when its data is no root contract's; nothing is known then
+   */
   update(account: ChainAccount): void {
     if (!account.address.equals(this.options.root)) throw new RangeError('account is not the root');
-    this.atSec = account.atSec;
+    if (account.lastLt < this.lastLt) return;
+    this.lastLt = account.lastLt;
+    this.atSec = Math.max(this.atSec, account.atSec);
     // Parsed only when it has changed: most reads bring what is known, newer.
     if (account.data !== null && this.known?.data.equals(account.data)) return;
     this.known = null;

@@ -124,7 +124,7 @@ export async function composeClient(settings: ClientSettings, log: Logger, onDef
   try {
     return await assemble({ settings, network, policy, session, chain, ledger, log, onDefect });
   } catch (error) {
-    await chain.watcher.stop();
+    await chain.stop();
     await ledger.close();
     throw error;
   }
@@ -239,7 +239,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
       await channel.close();
       proxy.close();
       unfollow();
-      await chain.watcher.stop();
+      await chain.stop();
       await ledger.close();
     },
   };

@@ -26,7 +26,7 @@ export const clientSettingsShape = {
   longestRunSec: z.int().min(60).default(900).describe('after its validity, when a request without a receipt is given up, in seconds'),
   voucherPauseMs: z.int().min(0).max(60_000).default(1000).describe('between a receipt and the voucher over it, in milliseconds'),
   stopWaitMs: z.int().min(0).max(600_000).default(30_000).describe('how long a stopped answer may take to its receipt, in milliseconds'),
-  pollMs: z.int().min(50).max(60_000).default(1000).describe('between two looks at the chain, in milliseconds'),
+  pollMs: z.int().min(50).max(10_000).default(1000).describe('between two looks at the chain, in milliseconds'),
 };
 
 export const ClientSettingsSchema = z.strictObject({ stateFolder: processConfigShape.stateFolder, ...clientSettingsShape });

@@ -19,6 +19,7 @@ import {
   type TestGuest,
   TestProxy,
   testCollateral,
+  until,
 } from './client.test-kit';
 
 const CANARY = 'zyzzogeton';
@@ -211,6 +212,30 @@ describe('a verdict that is kept', () => {
     expect((await refusing.fetch(CHAT_URL, chat('one'))).status).toBe(200);
     refusing.clock.advance(25 * 3600);
     expect((await refusing.fetch(CHAT_URL, chat('two'))).status).toBe(403);
+    await refusing.close();
+  });
+
+  test('ends also under a request that waits for its turn: nothing is sealed then, and the check is named', async () => {
+    const refusing = await client();
+    peer.info = { ...peer.info, creditWindow: 700n };
+    let release = () => {};
+    peer.hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    const first = refusing.fetch(CHAT_URL, chat('one'));
+    await until(() => peer.relays.length === 1);
+    const looks = jest.spyOn(refusing.images, 'get');
+    const waiting = refusing.fetch(CHAT_URL, chat(CANARY));
+    await until(() => looks.mock.calls.length > 0);
+    refusing.images.clear();
+    peer.hold = null;
+    release();
+    expect((await first).status).toBe(200);
+    const response = await waiting;
+    expect(response.status).toBe(403);
+    expect(await response.json()).toMatchObject({ error: { checks: ['image-listed', 'image-role', 'image-active'] } });
+    expect(peer.relays).toHaveLength(1);
+    expect(refusing.book.reserved).toBe(0n);
     await refusing.close();
   });
 

@@ -1,6 +1,6 @@
 import type { WorkerClaims } from '../attestation/claims';
 import type { CollateralSource } from '../attestation/collateral';
-import type { EvidencePolicy } from '../attestation/policy';
+import { type EvidencePolicy, VERDICT_LIFE_SEC } from '../attestation/policy';
 import type { Report } from '../attestation/report';
 import { isStillListed } from '../attestation/still-listed';
 import { VerifierMemory } from '../attestation/verifier-memory';
@@ -19,6 +19,7 @@ export interface TrustedGuest {
   readonly claims: WorkerClaims;
   readonly imageHash: string;
   readonly report: Report;
+  /** Unix seconds from which nobody may be sealed to by this verdict. */
   readonly expiresAtSec: number;
 }
 
@@ -43,25 +44,58 @@ const MAX_KEPT = 512;
 /**
  * Decides for each offer whether its guest may be sealed to. A verdict is kept until it expires, for exactly what was asked (another
  * owner, key or model under the same digest is another question), and holds only while the allowlist still has image and model
- * active: that is looked at again at every use.
+ * active: that is looked at again at every use. Those who ask the same at the same time share one verification.
  */
 export class GuestVerifier {
   private readonly kept = new Map<string, TrustedGuest>();
+  private readonly running = new Map<string, Promise<GuestVerdict>>();
   private readonly memory = new VerifierMemory();
 
   constructor(private readonly options: GuestVerifierOptions) {}
 
   /** @throws ProxyError when the bundle cannot be had */
   async verify(offer: Offer): Promise<GuestVerdict> {
-    const { options } = this;
-    const expected = expectedOf(offer, options.network);
+    const expected = expectedOf(offer, this.options.network);
     const question = JSON.stringify(expected);
     const known = this.kept.get(question);
     if (known !== undefined) {
       if (await this.stillHolds(known)) return { trusted: true, guest: known };
       this.kept.delete(question);
     }
+    const running = this.running.get(question);
+    if (running === undefined) return this.begin(question, expected);
+    const verdict = await running;
+    // It had begun before this was asked, and the allowlist may have changed meanwhile.
+    return !verdict.trusted || (await this.stillHolds(verdict.guest)) ? verdict : this.verify(offer);
+  }
+
+  /**
+   * Whether a guest that was trusted still is. Anything in doubt, a list that cannot be read included, is a no: asking the verifier
+   * again names the check.
+   */
+  async stillHolds(guest: TrustedGuest): Promise<boolean> {
+    const { allowlist, clock, policy } = this.options;
+    try {
+      const listing = { image: await allowlist.image(guest.imageHash), model: await allowlist.model(guest.claims.model.hash) };
+      const nowSec = clock.nowSec();
+      return nowSec < guest.expiresAtSec && isStillListed(listing, guest.claims.model.kind, policy, nowSec);
+    } catch {
+      return false;
+    }
+  }
+
+  private begin(question: string, expected: ExpectedEvidence): Promise<GuestVerdict> {
+    const verdict = this.verifyNow(question, expected).finally(() => {
+      if (this.running.get(question) === verdict) this.running.delete(question);
+    });
+    this.running.set(question, verdict);
+    return verdict;
+  }
+
+  private async verifyNow(question: string, expected: ExpectedEvidence): Promise<GuestVerdict> {
+    const { options } = this;
     const bundle = await options.fetchBundle(expected.digest);
+    const nowSec = options.clock.nowSec();
     const verdict = await verifyEvidence({
       bundle,
       expected,
@@ -70,7 +104,7 @@ export class GuestVerifier {
       blocks: options.blocks,
       collateral: options.collateral,
       memory: this.memory,
-      nowSec: options.clock.nowSec(),
+      nowSec,
       crypto: options.crypto,
     });
     // The role was asked for and so has passed; the compiler cannot know.
@@ -82,20 +116,12 @@ export class GuestVerifier {
       claims,
       imageHash,
       report,
-      expiresAtSec,
+      expiresAtSec: Math.min(expiresAtSec, nowSec + VERDICT_LIFE_SEC),
     };
     const oldest = this.kept.keys().next();
     if (this.kept.size >= MAX_KEPT && !oldest.done) this.kept.delete(oldest.value);
     this.kept.set(question, guest);
     return { trusted: true, guest };
-  }
-
-  /** Anything in doubt, a list that cannot be read included, means asking the verifier again: it names the check. */
-  private async stillHolds(guest: TrustedGuest): Promise<boolean> {
-    const { allowlist, clock, policy } = this.options;
-    const nowSec = clock.nowSec();
-    if (nowSec >= guest.expiresAtSec) return false;
-    return isStillListed({ role: 'worker', imageHash: guest.imageHash, model: guest.claims.model }, allowlist, policy, nowSec);
   }
 }
 

@@ -64,8 +64,14 @@ export function testCollateral(plan: Partial<CollateralPlan> = {}): CollateralSo
   return sourceOf(issueCollateral(testPki().authority, { nowSec: NOW - 3600, ...plan }));
 }
 
+/** What a guest's evidence says otherwise. */
+export interface GuestChange {
+  readonly network?: string;
+  readonly block?: { readonly seqno: number; readonly rootHash: string };
+}
+
 /** A guest with keys of its own, and evidence under the development root. */
-export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnder): Promise<TestGuest> {
+export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnder, change: GuestChange = {}): Promise<TestGuest> {
   const sealing = await generateSealingKey();
   const receipt = generateSigner();
   const entries: Offer['keys']['sealing'] = [{ suite: SEALING_SUITE, publicKey: toHex(sealing.publicKey) }];
@@ -83,6 +89,7 @@ export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnd
     gpu: null,
     block: BLOCK,
     issuedAt: NOW - 60,
+    ...change,
   });
   const td = tdReport(await reportDataOf(claims, nodeCrypto));
   const imageHash = await imageHashOf(td, nodeCrypto);

@@ -71,6 +71,13 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   'answer_broken',
 ]);
 
+/** The verdict on a guest ended while a request waited for its turn: the verifier is asked again, and names the check. */
+class GuestWithdrawn extends ClientError {
+  constructor() {
+    super('evidence_refused');
+  }
+}
+
 /** Tries in all: enough to get past a few dead guests, and not to pay for the same prompt again and again. */
 const MAX_TRIES = 6;
 
@@ -99,6 +106,11 @@ export class Requests {
         return { ...(await this.send(trusted, request, prompt)), request };
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
+        if (error instanceof GuestWithdrawn) {
+          this.known = null;
+          await this.options.channel.ready();
+          continue;
+        }
         search.failure = error;
         if (!(await this.mayTryAgain(error, trusted, search))) throw error;
       }
@@ -180,6 +192,8 @@ export class Requests {
         wanted: minNano(wanted, maxAmountNano),
       };
       placed = await channel.place(terms, prompt.signal);
+      // It may have waited long for its turn.
+      if (!(await this.options.verifier.stillHolds(guest))) throw new GuestWithdrawn();
       const head = { method: 'POST', path: prompt.path, headers: { 'content-type': 'application/json' } } as const;
       const sealed = await exchange.sealRequest(placed.authorisation, placed.authorisationHash, head, prompt.body);
       body = encodeClientRequest({ voucher: carried?.voucher ?? null, order: placed.order, signature: placed.signature, guest: sealed });

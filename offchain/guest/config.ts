@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { rawAddress } from '../protocol/fields';
 import { processConfigShape } from '../runtime/config';
+import { KEY_LIFE_SEC } from './key-ring';
 
 const embeddedEngine = z.strictObject({
   kind: z.literal('embedded'),
@@ -51,6 +52,12 @@ export const GuestConfigSchema = z.strictObject({
     .describe('name of the image, at most 128 printable ASCII characters; cocoon-guest where none is given'),
   engine: z.discriminatedUnion('kind', [embeddedEngine, urlEngine]).describe('what runs the model: embedded or url'),
   contextLength: z.int().min(1).optional().describe('most tokens of prompt and answer together, where the engine does not say it'),
+  keyLifeSec: z
+    .int()
+    .min(KEY_LIFE_SEC.least)
+    .max(KEY_LIFE_SEC.most)
+    .default(KEY_LIFE_SEC.most)
+    .describe('how long one set of keys may be used, in seconds; new ones and their evidence are made well before'),
   maxRunning: z.int().min(1).max(1024).default(64).describe('requests that may run at once'),
   maxRemembered: z.int().min(1).max(10_000_000).default(250_000).describe('authorisations that one key set can remember until they expire'),
   maxReceipts: z.int().min(1).max(1_000_000).default(20_000).describe('receipts that may wait for the worker to fetch them'),

@@ -36,7 +36,7 @@ describe('a guest with the embedded engine', () => {
     const sealed = await rig.call({
       method: 'POST',
       path: '/v1/challenge',
-      body: Buffer.from(`{"proxy":"${ROOT}","nonce":"${'1'.repeat(64)}"}`),
+      body: Buffer.from(JSON.stringify({ proxy: ROOT, nonce: '1'.repeat(64), evidence: '2'.repeat(64) })),
     });
     expect(sealed.status).toBe(503);
   }, 60_000);
@@ -64,12 +64,12 @@ describe('a guest with the embedded engine', () => {
   });
 
   it('signs a challenge with the receipt key of its evidence', async () => {
-    const body = Buffer.from(JSON.stringify({ proxy: ROOT, nonce: '7'.repeat(64) }));
+    const { keys } = await rig.status();
+    const body = Buffer.from(JSON.stringify({ proxy: ROOT, nonce: '7'.repeat(64), evidence: keys?.evidence }));
     const answer = await rig.call({ method: 'POST', path: '/v1/challenge', body });
     const { challenge, signature } = readJson(challengeAnswer, await readAll(answer.body, 4096));
     expect(challenge).toMatchObject({ nonce: BigInt(`0x${'7'.repeat(64)}`) });
     expect(challenge.proxy.toRawString()).toBe(ROOT);
-    const { keys } = await rig.status();
     const hash = toBigEndian(statementHash(packChallenge(challenge)), 32);
     expect(await nodeCrypto.verifyEd25519(fromHex(keys?.receipt ?? ''), hash, signature)).toBe(true);
   });
@@ -131,8 +131,7 @@ describe('a guest with an engine behind a URL', () => {
     expect((await rig.status()).keys).toEqual(before);
 
     await rig.tellBlock(60);
-    const after = await rig.status();
-    expect(after.keys?.receipt).not.toBe(before?.receipt);
+    const after = await rig.until((status) => status.keys?.receipt !== before?.receipt);
     expect((await rig.verdict(after)).accepted).toBe(true);
     expect((await rig.ask(request('words 1'))).receipt.receipt.status).toBe(RECEIPT_STATUS.complete);
 

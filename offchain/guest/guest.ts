@@ -46,11 +46,15 @@ export interface GuestOptions extends RelayLimits {
   /** Where the engine does not say it, or where less of it is to be used. */
   readonly contextLength: number | null;
   readonly maxRemembered: number;
+  /** For how long one key set may be used, in seconds; see KEY_LIFE_SEC. */
+  readonly keyLifeSec: number;
 }
 
 type Phase = Pick<GuestStatus, 'state' | 'reason' | 'progress'>;
 
 const MAX_REASON_SIZE = 500;
+/** How long a platform that failed is left alone while the keys before still serve. */
+const RETRY_SEC = 60;
 
 export class Guest {
   readonly relay: Relay;
@@ -60,6 +64,7 @@ export class Guest {
   private provenHash = '';
   private model: ModelInfo | null = null;
   private keyFailure: string | null = null;
+  private retryAtSec = 0;
   private block: HostBlock | null = null;
   private making: Promise<void> | null = null;
   private isDraining = false;
@@ -69,7 +74,7 @@ export class Guest {
     private readonly options: GuestOptions,
   ) {
     const { engine, clock, log, metrics } = parts;
-    this.keys = new KeyRing(clock);
+    this.keys = new KeyRing(clock, options.keyLifeSec);
     this.relay = new Relay(
       { engine, clock, log, metrics, keys: this.keys, receipts: this.receipts, serving: () => this.serving() },
       options,
@@ -120,15 +125,23 @@ export class Guest {
   async tellBlock(block: HostBlock): Promise<void> {
     this.block = block;
     this.keys.sweep();
-    await this.makeKeysIfDue();
+    const making = this.makeKeysIfDue();
+    // While there are keys to serve with, a platform that takes its time keeps no caller waiting.
+    if (this.keys.current === null) await making;
   }
 
-  /** Proves to a proxy that this guest is there, with the receipt key of the evidence. @throws CallError not_ready */
-  async challenge(proxy: Challenge['proxy'], nonce: string): Promise<SignedChallenge> {
-    const current = this.keys.current;
-    if (current === null) throw new CallError('not_ready', 'there are no keys yet', {}, true);
+  /**
+   * Proves to a proxy that this guest is there, with the receipt key of this evidence. Keys that were replaced prove it as long as they
+   * accept: the proxy may have been shown them a moment ago.
+   *
+   * @throws CallError not_ready, key_expired
+   */
+  async challenge(proxy: Challenge['proxy'], nonce: string, evidence: string): Promise<SignedChallenge> {
+    if (this.keys.current === null) throw new CallError('not_ready', 'there are no keys yet', {}, true);
+    const set = this.keys.acceptingFor(evidence);
+    if (set === null) throw new CallError('key_expired', 'the evidence is not, or no longer, that of this guest', {}, true);
     const challenge = { proxy, nonce: hashValue(nonce), at: this.parts.clock.nowSec() };
-    return { challenge, signature: await current.keys.receipt.sign(toBigEndian(statementHash(packChallenge(challenge)), 32)) };
+    return { challenge, signature: await set.keys.receipt.sign(toBigEndian(statementHash(packChallenge(challenge)), 32)) };
   }
 
   evidence(digest: string): Uint8Array | null {
@@ -217,10 +230,11 @@ export class Guest {
     };
   }
 
-  /** One at a time. Does not throw: the set before stays as long as it may, and the next block tries again. */
+  /** One at a time. Does not throw: the set before stays as long as it may, and a later block tries again. */
   private makeKeysIfDue(): Promise<void> {
     const { model, block } = this;
     if (model === null || block === null || !this.keys.isDue) return Promise.resolve();
+    if (this.keys.current !== null && this.parts.clock.nowSec() < this.retryAtSec) return Promise.resolve();
     this.making ??= this.makeKeys(model, block).finally(() => {
       this.making = null;
       this.parts.onStatus(this.status());
@@ -230,13 +244,13 @@ export class Guest {
 
   private async makeKeys(model: ModelInfo, block: HostBlock): Promise<void> {
     const { engine, platform, crypto, clock, log } = this.parts;
-    const { network, owner, image, maxRemembered } = this.options;
+    const { network, owner, image, maxRemembered, keyLifeSec } = this.options;
     const identity: ModelIdentity = { name: model.name, kind: model.kind, hash: model.hash };
     const engineIdentity: EngineIdentity = { name: engine.identity.name, version: engine.identity.version };
     const { seqno, rootHash } = block;
     try {
       const facts = { network, owner, image, model: identity, engine: engineIdentity, block: { seqno, rootHash } };
-      const set = await makeKeySet(facts, { platform, crypto, clock, maxRemembered });
+      const set = await makeKeySet(facts, { platform, crypto, clock, maxRemembered, lifeSec: keyLifeSec });
       this.keys.replace(set);
       this.keyFailure = null;
       log.info(
@@ -245,7 +259,11 @@ export class Guest {
       );
     } catch (error) {
       this.keyFailure = `no evidence: ${messageOf(error)}`;
-      log.error({ code: codeOf(error) }, 'keys cannot be made');
+      this.retryAtSec = clock.nowSec() + RETRY_SEC;
+      const { current } = this.keys;
+      if (current === null) log.error({ code: codeOf(error) }, 'keys cannot be made: the guest serves nobody');
+      else
+        log.error({ code: codeOf(error), servesUntil: current.info.notAfter }, 'keys cannot be replaced: the old ones serve to their end');
     }
   }
 }

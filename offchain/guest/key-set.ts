@@ -11,9 +11,6 @@ import { type GuestKeySet, GuestOpener } from '../sealing/guest-exchange';
 import { generateSealingKey } from '../sealing/keys';
 import { ReplayMemory } from './replay-memory';
 
-/** How long the keys of one set may be used, by their claims. */
-const KEY_LIFE_SEC = 24 * 3600;
-
 /** What a guest says of itself beside its keys. */
 export interface GuestFacts {
   /** Raw address of the root contract. */
@@ -44,6 +41,8 @@ export interface KeySetMeans {
   readonly clock: Clock;
   /** Authorisations that the set can remember. */
   readonly maxRemembered: number;
+  /** How long the keys may be used, by their claims. */
+  readonly lifeSec: number;
 }
 
 /** Makes keys in memory and has the platform prove them. @throws EvidenceError */
@@ -52,7 +51,7 @@ export async function makeKeySet(facts: GuestFacts, means: KeySetMeans): Promise
   const sealing = await generateSealingKey();
   const receipt = generateSigner();
   const madeAtSec = clock.nowSec();
-  const notAfter = madeAtSec + KEY_LIFE_SEC;
+  const notAfter = madeAtSec + means.lifeSec;
   const entries: KeySetInfo['sealing'] = [{ suite: SEALING_SUITE, publicKey: toHex(sealing.publicKey) }];
   const claims = encodeClaims({
     version: 1,

@@ -23,8 +23,8 @@ export function guestService(guest: Guest, onBlock: (block: HostBlock) => void):
       method: 'POST',
       path: '/v1/challenge',
       handle: async (call) => {
-        const { proxy, nonce } = readJson(challengeCall, call.body);
-        return okJson(writeJson(challengeAnswer, await guest.challenge(proxy, nonce)));
+        const { proxy, nonce, evidence } = readJson(challengeCall, call.body);
+        return okJson(writeJson(challengeAnswer, await guest.challenge(proxy, nonce, evidence)));
       },
     },
     {

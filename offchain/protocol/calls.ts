@@ -47,8 +47,8 @@ export const guestStatus = z.strictObject({
 /** POST /v1/block: a recent masterchain block and the host's time, the only outside facts that a guest is told. */
 export const hostBlock = z.strictObject({ seqno: z.int().min(0), rootHash: hash, atSec: timeSec });
 
-/** POST /v1/challenge, at the worker and at the guest. */
-export const challengeCall = z.strictObject({ proxy: address, nonce: hash });
+/** POST /v1/challenge, at the worker and at the guest: answered with the receipt key of this evidence, as long as it accepts requests. */
+export const challengeCall = z.strictObject({ proxy: address, nonce: hash, evidence: hash });
 export const challengeAnswer = signedChallenge;
 
 /** GET /v1/receipts?after=N, at the guest: what it signed in this boot behind number N; earlier ones are forgotten. */

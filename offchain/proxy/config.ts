@@ -62,7 +62,7 @@ export const ProxyConfigSchema = z.strictObject({
   workerRefillAtNano: nano.default(250_000_000n).describe("fill up when a worker's contract holds less beyond what is owed, in nanoTON"),
   offerSec: z.int().min(10).max(3600).default(60).describe('how long an offer holds, in seconds'),
   longestRunSec: z.int().min(60).default(900).describe('after its validity, when a request without a receipt is given up, in seconds'),
-  pollMs: z.int().min(50).max(60_000).default(1000).describe('between two looks at the chain, in milliseconds'),
+  pollMs: z.int().min(50).max(10_000).default(1000).describe('between two looks at the chain, in milliseconds'),
 });
 
 export type ProxyConfig = Readonly<z.output<typeof ProxyConfigSchema>>;

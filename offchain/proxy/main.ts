@@ -193,7 +193,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
       listener.close();
       await workers.close();
       await Promise.all(loops);
-      await chain.watcher.stop();
+      await chain.stop();
       await ledger.close();
     },
   };
@@ -235,7 +235,11 @@ async function openOwnerWallet(chain: NetworkChain, network: Network, config: Pr
 function workerState(session: WorkerSession, debts: WorkerDebts) {
   const contract = session.contract?.address.toRawString();
   if (contract === undefined) return [];
-  return [{ contract, owner: session.info?.owner, isVerified: session.isVerified, owedNano: debts.get(contract).total.toString() }];
+  const { info, isVerified, refused } = session;
+  const evidence = info?.guest?.keys.evidence ?? null;
+  return [
+    { contract, owner: info?.owner, evidence, isVerified, refused: refused?.checks ?? [], owedNano: debts.get(contract).total.toString() },
+  ];
 }
 
 function channelState(channel: Channel, requests: RequestBook) {

@@ -5,6 +5,7 @@ import { Address } from '@ton/core';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { VerifierMemory } from '../attestation/verifier-memory';
 import type { ListedImage, ListedModel } from '../attestation/verify-evidence';
+import { ChainError } from '../chain/chain-error';
 import { ProxyContract, WorkerContract } from '../chain/contracts';
 import { MessageValues } from '../chain/message-values';
 import { Pending } from '../chain/pending';
@@ -50,6 +51,10 @@ export class World {
   readonly contract = setProxyContract(this.chain, PROXY_TERMS, 5_000_000_000n);
   readonly images = new Map<string, ListedImage>();
   readonly models = new Map<string, ListedModel>();
+  /** Collateral as it can be had now. */
+  collateral = testCollateral();
+  /** Whether allowlist and blocks cannot be read. */
+  isChainDown = false;
   private readonly running: RunningProxy[] = [];
 
   constructor(readonly guest: TestGuest) {
@@ -63,6 +68,12 @@ export class World {
   list(guest: TestGuest): void {
     this.images.set(guest.imageHash, { roles: ['worker'], activeFromSec: NOW - 100 });
     this.models.set(guest.offer.model.hash, { kind: guest.offer.model.kind, activeFromSec: NOW - 100 });
+  }
+
+  /** What the chain answers, while it does. */
+  read<T>(value: T): T {
+    if (this.isChainDown) throw new ChainError('chain_unread', 'the chain was last read long ago');
+    return value;
   }
 
   /** Starts a proxy on a ledger's folder; one at a time, as processes would. */
@@ -141,10 +152,13 @@ export class RunningProxy {
       root: Address.parseRaw(ROOT),
       payerKey: world.payer.publicKey,
       policy: { ...DEFAULT_LIMITS, trustRoots: [await testRoot()] },
-      allowlist: { image: (hash) => world.images.get(hash) ?? null, model: (hash) => world.models.get(hash) ?? null },
-      collateral: testCollateral(),
+      allowlist: {
+        image: (hash) => world.read(world.images.get(hash) ?? null),
+        model: (hash) => world.read(world.models.get(hash) ?? null),
+      },
+      collateral: { collateralFor: (query) => world.collateral.collateralFor(query), drop: () => undefined },
       memory: new VerifierMemory(),
-      blocks: (seqno) => (seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
+      blocks: (seqno) => world.read(seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
       clock,
       crypto: nodeCrypto,
       debts,

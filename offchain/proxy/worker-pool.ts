@@ -48,15 +48,9 @@ export class WorkerPool {
     this.refresh(session);
   }
 
-  /**
-   * Begins a round over all workers; one that is slow keeps no other waiting. What may no longer be offered is withdrawn first, also
-   * from those whose last round has not ended.
-   */
+  /** Begins a round over all workers; one that is slow keeps no other waiting. */
   refreshAll(): void {
-    for (const session of this.sessions) {
-      void session.withdraw();
-      this.refresh(session);
-    }
+    for (const session of this.sessions) this.refresh(session);
   }
 
   /** A connected worker with verified evidence of this digest; one that is not full where there are several. */

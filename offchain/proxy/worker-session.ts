@@ -1,32 +1,15 @@
 /** One worker that has connected: what it says, what its evidence proves, and how it has done. */
 import { Address } from '@ton/core';
-import type { Logger } from 'pino';
-import { type Prices, packChallenge, packReceipt, statementHash } from '../../wrappers/statements';
-import type { CollateralSource } from '../attestation/collateral';
+import { type Prices, packReceipt, statementHash } from '../../wrappers/statements';
 import { MAX_BUNDLE_SIZE } from '../attestation/evidence';
-import type { EvidencePolicy } from '../attestation/policy';
-import { failedChecks } from '../attestation/report';
-import { isStillListed } from '../attestation/still-listed';
-import type { VerifierMemory } from '../attestation/verifier-memory';
-import { type AllowlistView, type BlockLookup, verifyEvidence } from '../attestation/verify-evidence';
 import { BillingError } from '../billing/credit';
 import { offerPrices } from '../billing/prices';
 import { WorkerContract } from '../chain/contracts';
-import { fromHex, toBigEndian, toHex } from '../core/bytes';
-import type { Clock } from '../core/clock';
+import { toBigEndian } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
 import { codeOf, PeerError } from '../core/errors';
 import { LedgerError } from '../ledger/ledger';
-import {
-  challengeAnswer,
-  challengeCall,
-  type Offer,
-  type WorkerInfo,
-  workerInfo,
-  workerReceipts,
-  workerVoucherAnswer,
-  workerVoucherCall,
-} from '../protocol/calls';
+import { type Offer, type WorkerInfo, workerInfo, workerReceipts, workerVoucherAnswer, workerVoucherCall } from '../protocol/calls';
 import { bytesValue } from '../protocol/fields';
 import { readJson, writeJson } from '../protocol/json';
 import type { SignedReceipt } from '../protocol/statements-json';
@@ -35,36 +18,16 @@ import { MAX_VALID_SEC, type ProxyConfig } from './config';
 import { OfferedPrices } from './offered-prices';
 import type { RequestBook } from './requests';
 import type { WorkerDebts } from './worker-debts';
+import { type RefusedEvidence, type VerifiedGuest, WorkerGuests, type WorkerGuestsParts } from './worker-guests';
 import { WorkerStats } from './worker-stats';
 
-export interface WorkerSessionParts {
+export interface WorkerSessionParts extends WorkerGuestsParts {
   readonly config: ProxyConfig;
-  readonly proxy: Address;
-  readonly root: Address;
   readonly payerKey: Uint8Array;
-  readonly policy: EvidencePolicy;
-  readonly allowlist: AllowlistView;
-  readonly blocks: BlockLookup;
-  readonly collateral: CollateralSource;
-  /** One for all workers. */
-  readonly memory: VerifierMemory;
-  readonly clock: Clock;
-  readonly crypto: CryptoProvider;
   readonly debts: WorkerDebts;
   readonly requests: RequestBook;
-  readonly log: Logger;
   /** How long a worker may take to answer a call, or to begin the answer to a request. */
   readonly callTimeoutMs: number;
-}
-
-type GuestInfo = NonNullable<WorkerInfo['guest']>;
-
-/** A guest whose evidence was verified here, as it was described then. */
-interface VerifiedGuest {
-  readonly info: GuestInfo;
-  readonly bundle: Uint8Array;
-  readonly imageHash: string;
-  readonly expiresAtSec: number;
 }
 
 /** A request that is on its way through a worker. `done` must be called when its answer has ended, however it did. */
@@ -77,18 +40,13 @@ const MAX_JSON = 1024 * 1024;
 const MAX_RECEIPTS = 2 * MAX_JSON;
 /** Pages of receipts in one round: more wait for the next. */
 const MAX_RECEIPT_PAGES = 10;
-/** Key sets of one worker at a time: the present one and those that are being replaced. */
-const MAX_GUESTS = 8;
-/** How long evidence that was refused is not looked at again, in seconds: a verification costs more than a stranger's connection. */
-const REFUSED_SEC = 10;
 /** Requests that any worker may run at once: streams of one connection. */
 const MAX_CAPACITY = 1024;
 
 export class WorkerSession {
   private workerInfo: WorkerInfo | null = null;
   private ownContract: WorkerContract | null = null;
-  private readonly guests = new Map<string, VerifiedGuest>();
-  private refused: { readonly digest: string; readonly untilSec: number } | null = null;
+  private readonly guests: WorkerGuests;
   private readonly offered: OfferedPrices;
   readonly stats = new WorkerStats();
   private running = 0;
@@ -101,6 +59,10 @@ export class WorkerSession {
     private readonly parts: WorkerSessionParts,
   ) {
     this.offered = new OfferedPrices(parts.clock);
+    this.guests = new WorkerGuests(parts, {
+      evidence: (digest) => this.get(`/v1/evidence/${digest}`, MAX_BUNDLE_SIZE),
+      challenge: (call) => this.post('/v1/challenge', call),
+    });
   }
 
   get info(): WorkerInfo | null {
@@ -119,13 +81,17 @@ export class WorkerSession {
 
   /** Whether any evidence of this worker was verified and still holds. */
   get isVerified(): boolean {
-    return [...this.guests.keys()].some((digest) => this.guest(digest) !== null);
+    return this.delivered !== null && this.guests.isAny;
+  }
+
+  /** What was refused last, until evidence of this worker is verified. */
+  get refused(): RefusedEvidence | null {
+    return this.guests.refused;
   }
 
   /** The verified guest with this evidence; null when there is none, its verdict no longer holds, or accounts are not yet agreed. */
   guest(digest: string): VerifiedGuest | null {
-    const guest = this.guests.get(digest);
-    return guest !== undefined && this.delivered !== null && this.parts.clock.nowSec() < guest.expiresAtSec ? guest : null;
+    return this.delivered === null ? null : this.guests.find(digest);
   }
 
   /**
@@ -135,32 +101,17 @@ export class WorkerSession {
   async refresh(): Promise<void> {
     this.take(readJson(workerInfo, await this.get('/v1/worker', MAX_JSON)));
     this.refuseWithheld();
-    await this.withdraw();
-    const guest = this.workerInfo?.guest ?? null;
-    if (guest !== null && !this.guests.has(guest.keys.evidence) && !this.isRefused(guest.keys.evidence)) await this.verify(guest);
+    await this.guests.review(this.workerInfo?.owner ?? '', this.workerInfo?.guest ?? null);
     await this.collectReceipts();
     this.refuseWithheld();
     await this.sendVoucher();
     this.noteOffer();
   }
 
-  /**
-   * Lets go of guests whose verdict has expired, or rested on what the allowlist no longer holds. It waits for nothing that the worker
-   * does: one that stalls is withdrawn like any other.
-   */
-  async withdraw(): Promise<void> {
-    const { allowlist, clock, policy } = this.parts;
-    for (const [digest, { info, imageHash, expiresAtSec }] of this.guests) {
-      const nowSec = clock.nowSec();
-      const parts = { role: 'worker', imageHash, model: info.model } as const;
-      if (nowSec >= expiresAtSec || !(await isStillListed(parts, allowlist, policy, nowSec))) this.guests.delete(digest);
-    }
-  }
-
   /** The offer of the present guest, null when there is none to make. */
   offer(): Offer | null {
     const info = this.workerInfo;
-    const guest = info === null || info.guest === null ? null : this.guest(info.guest.keys.evidence);
+    const guest = this.delivered === null || info === null || info.guest === null ? null : this.guests.offered(info.guest.keys.evidence);
     if (info === null || guest === null || info.capacity === 0 || !this.connection.isOpen) return null;
     return {
       owner: info.owner,
@@ -285,61 +236,6 @@ export class WorkerSession {
     const contract = this.ownContract?.address.toRawString();
     if (contract !== undefined && requests.undelivered(contract, clock.nowSec()) > config.maxUndeliveredNano) {
       throw new PeerError('answers_withheld', 'the worker shows receipts for answers that did not arrive');
-    }
-  }
-
-  private isRefused(digest: string): boolean {
-    return this.refused !== null && this.refused.digest === digest && this.parts.clock.nowSec() < this.refused.untilSec;
-  }
-
-  private async verify(guest: GuestInfo): Promise<void> {
-    const { parts } = this;
-    const digest = guest.keys.evidence;
-    const bundle = await this.get(`/v1/evidence/${digest}`, MAX_BUNDLE_SIZE);
-    const verdict = await verifyEvidence({
-      bundle,
-      expected: {
-        digest,
-        role: 'worker',
-        network: parts.root.toRawString(),
-        owner: this.workerInfo?.owner ?? '',
-        sealing: guest.keys.sealing,
-        receipt: guest.keys.receipt,
-        model: { name: guest.model.name, kind: guest.model.kind, hash: guest.model.hash },
-        tls: null,
-      },
-      policy: parts.policy,
-      allowlist: parts.allowlist,
-      blocks: parts.blocks,
-      collateral: parts.collateral,
-      memory: parts.memory,
-      nowSec: parts.clock.nowSec(),
-      crypto: parts.crypto,
-    });
-    if (!verdict.accepted) {
-      // Said once for each evidence: a worker whose image is not active yet is asked again.
-      const failed = failedChecks(verdict.report).map((check) => check.name);
-      if (this.refused?.digest !== digest) parts.log.warn({ evidence: digest, failed: failed.join(' ') }, 'evidence of a worker refused');
-      this.refused = { digest, untilSec: parts.clock.nowSec() + REFUSED_SEC };
-      return;
-    }
-    await this.challenge(fromHex(guest.keys.receipt, 32));
-    const oldest = this.guests.keys().next();
-    if (this.guests.size >= MAX_GUESTS && !oldest.done) this.guests.delete(oldest.value);
-    this.guests.set(digest, { info: guest, bundle, imageHash: verdict.imageHash, expiresAtSec: verdict.expiresAtSec });
-    parts.log.info({ evidence: digest, model: guest.model.hash, simulated: verdict.report.simulated }, 'evidence of a worker verified');
-  }
-
-  /** The guest must sign for this proxy, now: evidence alone could be somebody else's, shown again. */
-  private async challenge(receiptKey: Uint8Array): Promise<void> {
-    const { parts } = this;
-    const nonce = toHex(parts.crypto.randomBytes(32));
-    const body = writeJson(challengeCall, { proxy: parts.proxy, nonce });
-    const { challenge, signature } = readJson(challengeAnswer, await this.post('/v1/challenge', body));
-    const isOurs = challenge.proxy.equals(parts.proxy) && challenge.nonce === BigInt(`0x${nonce}`);
-    const message = toBigEndian(statementHash(packChallenge(challenge)), 32);
-    if (!isOurs || !(await parts.crypto.verifyEd25519(receiptKey, message, signature))) {
-      throw new PeerError('challenge_failed', "the worker's guest did not sign the challenge");
     }
   }
 

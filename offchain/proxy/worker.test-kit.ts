@@ -1,7 +1,8 @@
 import { Address } from '@ton/core';
-import { packAuthorisation, packChallenge, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
+import { type Challenge, packAuthorisation, packChallenge, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
 import { NOW, PRICES, type TestGuest, USAGE } from '../client/guest.test-kit';
-import { toBigEndian } from '../core/bytes';
+import { fromBigEndian, toBigEndian } from '../core/bytes';
+import type { Signer } from '../core/crypto';
 import {
   challengeAnswer,
   challengeCall,
@@ -12,7 +13,7 @@ import {
   workerVoucherCall,
 } from '../protocol/calls';
 import { CallError, readJson, writeJson } from '../protocol/json';
-import type { SignedReceipt, SignedWorkerVoucher } from '../protocol/statements-json';
+import type { SignedChallenge, SignedReceipt, SignedWorkerVoucher } from '../protocol/statements-json';
 import { decodeGuestRequest, SEALED_MEDIA_TYPE } from '../sealing/relay-body';
 import type { Answer, IncomingCall } from '../transport/exchange';
 import { errorAnswer, noContent, okJson, routes } from '../transport/routes';
@@ -30,6 +31,10 @@ export class TestWorker {
   readonly calls: string[] = [];
   readonly defects: unknown[] = [];
   info: WorkerInfo;
+  /** Changes the challenge that the guest signs. */
+  challengeOf: (honest: Challenge) => Challenge = (honest) => honest;
+  /** Changes the signed challenge on its way. */
+  alterChallenge: (signed: SignedChallenge) => SignedChallenge = (signed) => signed;
   newest: SignedWorkerVoucher | null = null;
   /** Receipts that it shows, by sequence. */
   readonly receipts = new Map<bigint, SignedReceipt>();
@@ -47,12 +52,16 @@ export class TestWorker {
   private wake: () => void = () => {};
   private readonly server = http2Server((call) => this.serve(call), { onError: (error) => this.defects.push(error) });
 
+  /** Every key set that its guest accepts. */
+  private readonly keySets: TestGuest[];
+
   constructor(
     readonly guest: TestGuest,
-    /** Signs the challenge. */
-    private readonly challenger = guest.receipt,
+    /** Signs the challenge in place of the key that is asked for. */
+    private readonly challenger: Signer | null = null,
   ) {
     const { owner, keys, model } = guest.offer;
+    this.keySets = [guest];
     this.info = {
       owner,
       prices: WORKER_PRICES,
@@ -60,6 +69,17 @@ export class TestWorker {
       guest: { model, keys, engine: { name: 'llama.cpp', version: '1.2.3' }, image: 'cocoon-guest 0.1.0' },
       version: '0.1.0',
     };
+  }
+
+  /** Replaces its keys: it names the new ones, and accepts under the old ones, too. */
+  rotate(guest: TestGuest): void {
+    this.keySets.push(guest);
+    if (this.info.guest !== null) this.info = { ...this.info, guest: { ...this.info.guest, keys: guest.offer.keys } };
+  }
+
+  /** Accepts under these keys no more. */
+  forget(guest: TestGuest): void {
+    this.keySets.splice(this.keySets.indexOf(guest), 1);
   }
 
   get owner(): Address {
@@ -91,15 +111,16 @@ export class TestWorker {
 
   private readonly route = routes([
     { method: 'GET', path: '/v1/worker', handle: async () => okJson(writeJson(workerInfo, this.info)) },
-    { method: 'GET', path: '/v1/evidence/:digest', handle: async () => okJson(this.guest.bundle) },
+    { method: 'GET', path: '/v1/evidence/:digest', handle: async (_call, digest) => okJson(this.keySet(digest).bundle) },
     {
       method: 'POST',
       path: '/v1/challenge',
       handle: async (call) => {
-        const { proxy, nonce } = readJson(challengeCall, call.body);
-        const challenge = { proxy, nonce: BigInt(`0x${nonce}`), at: NOW };
-        const signature = await this.challenger.sign(toBigEndian(statementHash(packChallenge(challenge)), 32));
-        return okJson(writeJson(challengeAnswer, { challenge, signature }));
+        const { proxy, nonce, evidence } = readJson(challengeCall, call.body);
+        const challenge = this.challengeOf({ proxy, nonce: BigInt(`0x${nonce}`), at: NOW });
+        const signer = this.challenger ?? this.keySet(evidence).receipt;
+        const signature = await signer.sign(toBigEndian(statementHash(packChallenge(challenge)), 32));
+        return okJson(writeJson(challengeAnswer, this.alterChallenge({ challenge, signature })));
       },
     },
     { method: 'POST', path: '/v1/relay', handle: (call) => this.relay(call) },
@@ -127,10 +148,16 @@ export class TestWorker {
     },
   ]);
 
+  private keySet(digest: string): TestGuest {
+    return this.keySets.find((guest) => guest.digest === digest) ?? this.guest;
+  }
+
   private async relay(call: IncomingCall): Promise<Answer> {
     const request = decodeGuestRequest(call.body);
     const hash = statementHash(packAuthorisation(request.authorisation));
-    const exchange = await this.guest.opener.open(request, hash).catch(() => {
+    const keys = this.keySets.find(({ receipt }) => fromBigEndian(receipt.publicKey) === request.authorisation.receiptKey);
+    if (keys === undefined) throw new CallError('key_expired', 'no', {}, true);
+    const exchange = await keys.opener.open(request, hash).catch(() => {
       throw new CallError('authorisation_refused', 'no');
     });
     return { status: 200, headers: { 'content-type': SEALED_MEDIA_TYPE }, body: this.run(exchange) };

@@ -121,7 +121,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
     },
     stop: async () => {
       await Promise.all([...links.values()].map((link) => link.stop()));
-      await chain.watcher.stop();
+      await chain.stop();
       guest.close();
       await Promise.all(loops);
       await ledger.close();

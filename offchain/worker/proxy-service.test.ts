@@ -224,7 +224,7 @@ describe('POST /v1/vouchers', () => {
 
 describe('the other calls', () => {
   it('sign no challenge that names another proxy', async () => {
-    const ask = (proxy: Address) => post('/v1/challenge', writeJson(challengeCall, { proxy, nonce: hex(5) }));
+    const ask = (proxy: Address) => post('/v1/challenge', writeJson(challengeCall, { proxy, nonce: hex(5), evidence: hex(6) }));
     expect((await ask(PROXY)).status).toBe(200);
     expect((await ask(Address.parseRaw(`0:${hex(0xa3)}`))).status).toBe(403);
     expect(guest.calls.filter((call) => call === 'POST /v1/challenge').length).toBe(1);
