@@ -2,7 +2,7 @@ import { equal } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
 import { DER_TAG, type DerElement, DerReader, enterDer, toBitBytes, toBoolean, toNamedBits, toOid, toSmallNumber, toTimeSec } from './der';
 import { EvidenceError } from './errors';
-import { type Extension, expectEcdsa, readExtensions, readSerial, readSignedDer } from './x509';
+import { type EcdsaAlgorithm, type Extension, expectEcdsa, P256_SHA256, readExtensions, readSerial, readSignedDer } from './x509';
 
 /** What the key of a certificate may be used for. Source: RFC 5280 section 4.2.1.3. */
 export interface KeyUsage {
@@ -11,12 +11,12 @@ export interface KeyUsage {
   readonly crlSign: boolean;
 }
 
-/** An X.509 v3 certificate of the DCAP PKI: P-256 keys and ECDSA with SHA-256 throughout. Byte fields are views on the input. */
+/** An X.509 v3 certificate of a PKI that uses one algorithm throughout. Byte fields are views on the input. */
 export interface Certificate {
   readonly der: Uint8Array;
   /** What the signature covers. */
   readonly signedBytes: Uint8Array;
-  /** r and s, 32 bytes each. */
+  /** r and s. */
   readonly signature: Uint8Array;
   /** Lower-case hex without leading zeros. */
   readonly serial: string;
@@ -28,8 +28,10 @@ export interface Certificate {
   /** Unix seconds, both included. */
   readonly notBeforeSec: number;
   readonly notAfterSec: number;
-  /** 04, x, y: 65 bytes. */
+  /** 04, x, y. */
   readonly publicKey: Uint8Array;
+  /** Of the key and of the signature. */
+  readonly algorithm: EcdsaAlgorithm;
   readonly isCa: boolean;
   /** Most CA certificates that may follow below this one, or null for no limit. */
   readonly pathLength: number | null;
@@ -54,32 +56,36 @@ const MAX_NAME_SIZE = 64;
 
 const OID = {
   ecPublicKey: '1.2.840.10045.2.1',
-  p256: '1.2.840.10045.3.1.7',
   commonName: '2.5.4.3',
   keyUsage: '2.5.29.15',
   basicConstraints: '2.5.29.19',
 } as const;
 
 /**
- * A certificate from its DER bytes. Nothing is verified but the form: see `verifyChain`.
+ * A certificate of the DCAP PKI from its DER bytes. Nothing is verified but the form: see `verifyChain`.
  *
  * @throws EvidenceError bad_certificate, bad_der
  */
 export function parseCertificate(der: Uint8Array): Certificate {
-  const { signed, signature } = readSignedDer(der, bad);
+  return parseCertificateOf(P256_SHA256, der);
+}
+
+/** A certificate of a PKI with another algorithm. @throws EvidenceError bad_certificate, bad_der */
+export function parseCertificateOf(algorithm: EcdsaAlgorithm, der: Uint8Array): Certificate {
+  const { signed, signature } = readSignedDer(der, bad, algorithm);
   const fields = new DerReader(signed.content);
   const version = fields.enter(DER_TAG.context0);
   if (toSmallNumber(version.next(DER_TAG.integer)) !== 2) throw bad('is not of version 3');
   version.end();
   const serial = readSerial(fields.next(DER_TAG.integer), bad);
-  expectEcdsa(fields.enter(), bad);
+  expectEcdsa(fields.enter(), bad, algorithm);
   const issuer = fields.next(DER_TAG.sequence);
   const validity = fields.enter();
   const notBeforeSec = toTimeSec(validity.nextAny());
   const notAfterSec = toTimeSec(validity.nextAny());
   validity.end();
   const subject = fields.next(DER_TAG.sequence);
-  const publicKey = readPublicKey(fields.enter());
+  const publicKey = readPublicKey(fields.enter(), algorithm);
   const wrapper = fields.enter(DER_TAG.context3);
   const extensions = interpret(readExtensions(wrapper.enter(), bad));
   wrapper.end();
@@ -96,13 +102,14 @@ export function parseCertificate(der: Uint8Array): Certificate {
     notBeforeSec,
     notAfterSec,
     publicKey,
+    algorithm,
     ...extensions,
   };
 }
 
 /** Whether `issuer`'s key made the signature of `certificate`. Says nothing of names, roles or times. */
 export async function isSignedBy(certificate: Certificate, issuer: Certificate, crypto: CryptoProvider): Promise<boolean> {
-  return crypto.verifyP256(issuer.publicKey, certificate.signedBytes, certificate.signature);
+  return issuer.algorithm.verify(crypto, issuer.publicKey, certificate.signedBytes, certificate.signature);
 }
 
 /** Whether a chain holds, and from when to when (unix seconds, both included); or why not, in words that are safe to show. */
@@ -171,14 +178,16 @@ function unfitCa({ isCa, keyUsage, pathLength }: Certificate, shape: ChainShape,
   return pathLength !== null && pathLength < casBelow ? `allows ${pathLength} CAs below it, there are ${casBelow}` : null;
 }
 
-function readPublicKey(info: DerReader): Uint8Array {
+/** The point of a SubjectPublicKeyInfo: 04, x, y. Source: RFC 5480 section 2. @throws EvidenceError bad_certificate, bad_der */
+export function readPublicKey(info: DerReader, { curve, name, size }: EcdsaAlgorithm): Uint8Array {
   const algorithm = info.enter();
-  const isP256 = toOid(algorithm.next(DER_TAG.oid)) === OID.ecPublicKey && toOid(algorithm.next(DER_TAG.oid)) === OID.p256;
-  if (!isP256) throw bad('has a key that is not of P-256');
+  if (toOid(algorithm.next(DER_TAG.oid)) !== OID.ecPublicKey || toOid(algorithm.next(DER_TAG.oid)) !== curve) {
+    throw bad(`has a key that is not for ${name}`);
+  }
   algorithm.end();
   const point = toBitBytes(info.next(DER_TAG.bitString));
   info.end();
-  if (point.length !== 65 || point[0] !== 4) throw bad('has a key that is not an uncompressed point');
+  if (point.length !== 1 + 2 * size || point[0] !== 4) throw bad('has a key that is not an uncompressed point');
   return point;
 }
 

@@ -12,7 +12,7 @@ import { CocoonError } from '../core/errors';
 /**
  * Evidence, or bytes inside it, do not have the form that they should have: refuse it.
  * Codes: bad_bundle, bad_claims, bad_json, bad_quote, bad_certificate, bad_der, bad_crl, bad_collateral, bad_event_log,
- * bad_evidence_file.
+ * bad_evidence_file, bad_gpu_evidence.
  */
 export class EvidenceError extends CocoonError {}
 

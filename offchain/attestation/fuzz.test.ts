@@ -1,10 +1,16 @@
-import { toHex } from '../core/bytes';
+import { toHex, utf8 } from '../core/bytes';
+import { nodeCrypto } from '../runtime/node-crypto';
 import { appraisePlatform } from './appraise-platform';
-import { parseCertificate } from './certificate';
+import { parseCertificate, parseCertificateOf } from './certificate';
 import { decodeClaims } from './claims';
 import { type Collateral, verifyCollateral } from './collateral';
 import { EvidenceError } from './errors';
 import { decodeBundle } from './evidence';
+import { documentOf, recorded } from './gpu/gpu.test-kit';
+import { parseAppraisal } from './gpu/gpu-appraisal';
+import { readGpuIdentity } from './gpu/gpu-chain';
+import { decodeGpuDocument, encodeGpuDocument } from './gpu/gpu-document';
+import { parseGpuReport } from './gpu/gpu-report';
 import { splitPemChain } from './pem';
 import { intelRoot, makeScene, REAL_NOW, realCollateral, realQuote, rememberingCrypto, sourceOf } from './platform/forgery.test-kit';
 import { mutate, seededRandom } from './platform/mutation.test-kit';
@@ -16,6 +22,7 @@ import { parseRevocationList } from './revocation-list';
 import { readSgxExtension } from './sgx-extension';
 import { parseTcbInfo } from './tcb-info';
 import { VerifierMemory } from './verifier-memory';
+import { P384_SHA384 } from './x509';
 
 /** Mutated inputs in all; COCOON_FULL=1 asks for a million. */
 const RUNS = process.env.COCOON_FULL === '1' ? 1_000_000 : 20_000;
@@ -48,6 +55,9 @@ describe('parsers throw typed errors only', () => {
     ['QE identity', async () => collateral.qeIdentity.json, parseQeIdentity],
     ['bundle', async () => (await scene).input.bundle, decodeBundle],
     ['claims', async () => (await scene).claims, decodeClaims],
+    ['GPU report', async () => recorded().report, parseGpuReport],
+    ['GPU leaf', async () => recorded().chain[0] ?? new Uint8Array(0), (bytes) => readGpuIdentity(parseCertificateOf(P384_SHA384, bytes))],
+    ['GPU document', async () => encodeGpuDocument(await documentOf()), decodeGpuDocument],
   ];
 
   test.each(parsers)('for a mutated %s', async (_, seed, parse) => {
@@ -64,6 +74,21 @@ describe('parsers throw typed errors only', () => {
     expect(untyped).toEqual([]);
     expect(refused).toBeGreaterThan(RUNS / (4 * parsers.length));
   });
+});
+
+test('an appraisal that was mutated gives typed errors only', async () => {
+  const random = seededRandom(SEED);
+  const whole = utf8((await documentOf()).appraisal?.token ?? '');
+  const untyped: unknown[] = [];
+  for (let run = 0; run < RUNS / 20; run++) {
+    const token = Buffer.from(mutate(whole, random)).toString('latin1');
+    const error = await parseAppraisal(token, nodeCrypto).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    if (error !== null && !(error instanceof EvidenceError)) untyped.push(error);
+  }
+  expect(untyped).toEqual([]);
 });
 
 describe('the verifier throws nothing and accepts nothing', () => {

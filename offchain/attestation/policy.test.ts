@@ -1,11 +1,16 @@
 import { ConfigError } from '../core/errors';
 import { nodeCrypto } from '../runtime/node-crypto';
+import { rootOf as gpuRoot, nvidiaRoot } from './gpu/gpu.test-kit';
+import { type GpuPolicy, NO_GPUS } from './gpu/gpu-policy';
 import { intelRoot, makePki, NOW } from './platform/forgery.test-kit';
 import { assertPolicy, DEFAULT_LIMITS, type EvidencePolicy } from './policy';
 import { INTEL_ROOT_KEY_ID, loadTrustRoot, type TrustRoot } from './trust-root';
 
 const development = () => loadTrustRoot({ kind: 'development', der: makePki().root.der }, nodeCrypto);
 const policyOf = (...trustRoots: TrustRoot[]): EvidencePolicy => ({ ...DEFAULT_LIMITS, trustRoots });
+
+const ONE_GPU = { required: true, modes: ['passthrough'], drivers: ['590.12'], vbios: ['96.00.A5.00.01'] } as const;
+const withGpu = async (gpu: Partial<GpuPolicy>) => ({ ...policyOf(await development()), gpu: { ...NO_GPUS, ...gpu } });
 
 describe('a policy', () => {
   test('with roots of one kind is accepted', async () => {
@@ -14,6 +19,10 @@ describe('a policy', () => {
     expect(() => assertPolicy(policy)).not.toThrow();
     expect(() => assertPolicy({ ...policy, allowUnproven: true })).not.toThrow();
     expect(() => assertPolicy(intel)).not.toThrow();
+    const simulated = await gpuRoot();
+    const gpus = { ...NO_GPUS, ...ONE_GPU, roots: [await nvidiaRoot()] };
+    expect(() => assertPolicy({ ...intel, gpu: gpus })).not.toThrow();
+    expect(() => assertPolicy({ ...policy, gpu: { ...gpus, roots: [simulated] } })).not.toThrow();
   });
 
   test.each([
@@ -30,6 +39,16 @@ describe('a policy', () => {
     ],
     ['revoked platforms', 'bad_policy', async () => ({ ...policyOf(await development()), acceptedTcb: ['Revoked' as const] })],
     ['an endless age', 'bad_policy', async () => ({ ...policyOf(await development()), maxBlockAgeSec: Number.POSITIVE_INFINITY })],
+    ['a GPU required of nobody', 'no_gpu_root', async () => withGpu({ required: true })],
+    ['a GPU required of no driver', 'bad_policy', async () => withGpu({ ...ONE_GPU, roots: [await nvidiaRoot()], drivers: [] })],
+    ['a GPU required of no vbios', 'bad_policy', async () => withGpu({ ...ONE_GPU, roots: [await nvidiaRoot()], vbios: [] })],
+    ['a GPU required in no mode', 'bad_policy', async () => withGpu({ ...ONE_GPU, roots: [await nvidiaRoot()], modes: [] })],
+    ['both kinds of GPU root', 'mixed_gpu_roots', async () => withGpu({ roots: [await nvidiaRoot(), await gpuRoot()] })],
+    [
+      "a development GPU root beside Intel's",
+      'mixed_gpu_roots',
+      async () => ({ ...policyOf(await intelRoot()), gpu: { ...NO_GPUS, roots: [await gpuRoot()] } }),
+    ],
   ])('with %s is refused (%s)', async (_, code, make) => {
     const policy = await make();
     expect(() => assertPolicy(policy)).toThrow(ConfigError);

@@ -1,4 +1,5 @@
 import { ConfigError } from '../core/errors';
+import { assertGpuPolicy, type GpuPolicy, NO_GPUS } from './gpu/gpu-policy';
 import type { TcbStatus } from './tcb-status';
 import type { TrustRoot } from './trust-root';
 
@@ -26,6 +27,7 @@ export interface EvidencePolicy extends TcbPolicy {
   readonly maxBlockAgeSec: number;
   /** Whether a model of kind `unproven` may be used; under a development root only. */
   readonly allowUnproven: boolean;
+  readonly gpu: GpuPolicy;
 }
 
 /** The policy's limits where nobody asks for others: evidence is replaced at least daily, with an hour to spare. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS = {
   // Half of what Intel signs for (30 days): whoever hands out collateral cannot hold a recovery back for longer.
   maxCollateralAgeSec: 15 * 86_400,
   minEvaluationNumber: 0,
+  gpu: NO_GPUS,
 } as const;
 
 /**
@@ -53,7 +56,7 @@ export const CLOCK_SKEW_SEC = 60;
 /**
  * Refuses a policy that cannot mean what its author wanted.
  *
- * @throws ConfigError no_trust_root, mixed_trust_roots, bad_policy
+ * @throws ConfigError no_trust_root, mixed_trust_roots, no_gpu_root, mixed_gpu_roots, bad_policy
  */
 export function assertPolicy(policy: EvidencePolicy): void {
   const kinds = new Set(policy.trustRoots.map((root) => root.kind));
@@ -73,4 +76,5 @@ export function assertPolicy(policy: EvidencePolicy): void {
   if (policy.allowUnproven && !kinds.has('development')) {
     throw new ConfigError('bad_policy', 'allowUnproven is set, which only a development root permits');
   }
+  assertGpuPolicy(policy.gpu, kinds.has('intel') ? 'intel' : 'development');
 }

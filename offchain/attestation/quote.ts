@@ -222,7 +222,7 @@ function readCertificationData(reader: ByteReader, expectedType: number): Uint8A
 }
 
 /** Of at most 4 bytes. */
-function uintLe(bytes: Uint8Array): number {
+export function uintLe(bytes: Uint8Array): number {
   return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 

@@ -38,7 +38,7 @@ describe('a report', () => {
   const pass = { required: true, result: 'pass', reason: 'equal', expected: null, actual: null } as const;
   const good = { ...pass, name: 'bundle-digest' } as const;
   const bad = { ...pass, name: 'bundle-structure', result: 'fail', reason: 'different', expected: 'aa', actual: 'bb' } as const;
-  const skipped = { ...pass, name: 'gpu', required: false, result: 'not-applicable', reason: 'not asked' } as const;
+  const skipped = { ...pass, name: 'gpu-evidence', required: false, result: 'not-applicable', reason: 'not asked' } as const;
 
   test('is ok only if there are required checks and all of them passed', () => {
     expect(toReport([good, skipped], facts).ok).toBe(true);
@@ -62,7 +62,7 @@ describe('a report', () => {
         '  FAIL  bundle-structure  different',
         '                          expected aa',
         '                          found    bb',
-        '  n/a   gpu               not asked',
+        '  n/a   gpu-evidence      not asked',
       ].join('\n'),
     );
   });

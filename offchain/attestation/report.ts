@@ -50,11 +50,35 @@ export const CLAIMS_CHECKS = [
   'model-listed',
   'model-active',
   'model-proven',
-  'gpu',
+] as const;
+
+/** Checks of the GPUs, where claims name evidence of them or the policy requires it. */
+export const GPU_CHECKS = [
+  'gpu-evidence',
+  'gpu-structure',
+  'gpu-root',
+  'gpu-chain',
+  'gpu-identity',
+  'gpu-signature',
+  'gpu-nonce',
+  'gpu-mode',
+  'gpu-driver',
+  'gpu-vbios',
+  'gpu-appraisal',
+  'gpu-manifests',
+  'gpu-debug',
+  'gpu-revocation',
 ] as const;
 
 /** Every check of a report on evidence, in its order. */
-export const EVIDENCE_CHECKS = [...BUNDLE_CHECKS, ...QUOTE_CHECKS, ...COLLATERAL_CHECKS, ...PLATFORM_CHECKS, ...CLAIMS_CHECKS] as const;
+export const EVIDENCE_CHECKS = [
+  ...BUNDLE_CHECKS,
+  ...QUOTE_CHECKS,
+  ...COLLATERAL_CHECKS,
+  ...PLATFORM_CHECKS,
+  ...CLAIMS_CHECKS,
+  ...GPU_CHECKS,
+] as const;
 
 /** Checks of a receipt, of the authorisation that it is for, and of what it commits to. */
 export const RECEIPT_CHECKS = [

@@ -27,6 +27,7 @@ import {
   EVIDENCE_CHECKS,
   failedChecks,
   formatReport,
+  GPU_CHECKS,
   PLATFORM_CHECKS,
   QUOTE_CHECKS,
 } from './report';
@@ -35,7 +36,7 @@ import { type EvidenceInput, type EvidenceVerdict, verifyEvidence } from './veri
 /** What is asked about the platform, and only of a quote that holds by itself. */
 const OF_PLATFORM = [...COLLATERAL_CHECKS, ...PLATFORM_CHECKS];
 /** What is asked of the chain, and only about evidence whose quote holds. */
-const CHAIN_CHECKS = CLAIMS_CHECKS.slice(CLAIMS_CHECKS.indexOf('block-known'), -1);
+const CHAIN_CHECKS = CLAIMS_CHECKS.slice(CLAIMS_CHECKS.indexOf('block-known'));
 
 /** What a block is asked for, and only on the word of a listed image of this network. */
 const BLOCK_CHECKS: readonly CheckName[] = ['block-known', 'block-age', 'block-not-future'];
@@ -78,9 +79,12 @@ describe('honest evidence', () => {
     expect(verdict.accepted).toBe(true);
   });
 
-  test('says of GPU evidence that it was not looked at, which is not a pass', async () => {
+  test('without GPUs says so of each of their checks, which is not a pass', async () => {
     const { report } = await verifyEvidence((await scene).input);
-    expect(report.checks.at(-1)).toMatchObject({ name: 'gpu', required: false, result: 'not-applicable' });
+    const gpus = report.checks.slice(-GPU_CHECKS.length);
+    expect(gpus.map(({ name, required, result }) => [name, required, result])).toEqual(
+      GPU_CHECKS.map((name) => [name, false, 'not-applicable']),
+    );
   });
 
   test('ends with its keys, its certificates, its collateral or its block, whichever is first', async () => {
@@ -193,7 +197,11 @@ describe('evidence is refused for', () => {
       changed({ model: { ...offered, hash: hex(0x56) } }),
     ],
     ['an unknown block', BLOCK_CHECKS, changed({ block: { seqno: 1001, rootHash: hex(0x66) } })],
-    ['proven bytes that are no claims', ['claims-structure', ...CLAIMS_CHECKS.slice(2, -1)], new TextEncoder().encode('{"version":1}')],
+    [
+      'proven bytes that are no claims',
+      ['claims-structure', ...CLAIMS_CHECKS.slice(2), ...GPU_CHECKS],
+      new TextEncoder().encode('{"version":1}'),
+    ],
   ])('%s (%j)', async (_, names, claims) => {
     const { input } = await makeScene(claims);
     expect(await refusalsOf(input)).toEqual(names);
@@ -244,7 +252,7 @@ describe('evidence is refused for', () => {
     ['an empty bundle', async () => new Uint8Array(0)],
   ])('%s (bundle-structure), and nothing behind that is said to have passed', async (_, make) => {
     const input = await withBundle((await scene).input, await make());
-    expect(await refusalsOf(input)).toEqual(EVIDENCE_CHECKS.filter((name) => name !== 'bundle-digest' && name !== 'gpu'));
+    expect(await refusalsOf(input)).toEqual(EVIDENCE_CHECKS.filter((name) => name !== 'bundle-digest'));
   });
 
   test('oversized claims, which no bundle can carry (bundle-structure)', async () => {

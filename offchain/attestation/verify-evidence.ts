@@ -6,9 +6,21 @@ import { type Claims, decodeClaims, type ModelIdentity, type ModelKind, type Rol
 import type { CollateralSource } from './collateral';
 import { readOr } from './errors';
 import { type Bundle, decodeBundle, evidenceDigest, imageHashOf, reportDataOf } from './evidence';
+import { type GpuEvidenceSource, judgeWithoutGpus, verifyGpus } from './gpu/verify-gpus';
 import { assertPolicy, CLOCK_SKEW_SEC, type EvidencePolicy } from './policy';
 import { type QuoteVerdict, verifyQuote } from './quote-chain';
-import { BUNDLE_CHECKS, CheckList, CLAIMS_CHECKS, COLLATERAL_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS, type Report, toReport } from './report';
+import {
+  BUNDLE_CHECKS,
+  type Check,
+  CheckList,
+  CLAIMS_CHECKS,
+  COLLATERAL_CHECKS,
+  GPU_CHECKS,
+  PLATFORM_CHECKS,
+  QUOTE_CHECKS,
+  type Report,
+  toReport,
+} from './report';
 import type { VerifierMemory } from './verifier-memory';
 
 /** An image in the root contract's allowlist. */
@@ -59,6 +71,8 @@ export interface EvidenceInput {
   readonly blocks: BlockLookup;
   /** Where TCB info, QE identity and revocation lists come from. */
   readonly collateral: CollateralSource;
+  /** Where the GPU evidence is that claims name; without it such claims are refused. */
+  readonly gpuEvidence?: GpuEvidenceSource;
   /** What was proven before, and how far recoveries have come: one for all verifications of a process. */
   readonly memory: VerifierMemory;
   /** Unix seconds. */
@@ -89,7 +103,7 @@ export type EvidenceVerdict =
  * by itself, the allowlist only once its platform does and the quote proves the claims, and the chain for a block only on the word of
  * a listed image: a stranger's bytes cost no lookups.
  *
- * @throws ConfigError no_trust_root, mixed_trust_roots, bad_policy: the caller's own policy
+ * @throws ConfigError no_trust_root, mixed_trust_roots, no_gpu_root, mixed_gpu_roots, bad_policy: the caller's own policy
  */
 export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVerdict> {
   assertPolicy(input.policy);
@@ -117,9 +131,11 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVerd
     // The lists are at hand, a block is not: anybody with a machine of his own could otherwise have the chain asked for any number of them.
     if (claimsChecks.holds('claims-network', 'image-listed', 'image-role')) blockAtSec = await checkBlock(claims, input, claimsChecks);
   }
-  claimsChecks.notApplicable('gpu', 'this version looks at no GPU evidence');
+  // Evidence of GPUs is large: it is fetched only for claims that are proven.
+  const isProven = blockAtSec !== null && claimsChecks.holds(...CLAIMS_CHECKS);
+  const gpuChecks = claims === null ? UNASKED_GPUS : await checkGpus(claims, isProven, input);
 
-  const report = toReport([...bundleChecks.all(), ...quoted.checks, ...platform.checks, ...claimsChecks.all()], {
+  const report = toReport([...bundleChecks.all(), ...quoted.checks, ...platform.checks, ...claimsChecks.all(), ...gpuChecks], {
     simulated: quoted.root?.kind === 'development',
     modelProven: claims !== null && claims.model?.kind !== 'unproven',
   });
@@ -134,11 +150,18 @@ type ClaimsChecks = CheckList<(typeof CLAIMS_CHECKS)[number]>;
 
 const MATCH = { pass: 'as expected', fail: 'not as expected' } as const;
 const UNREAD_QUOTE: QuoteVerdict = { checks: new CheckList(QUOTE_CHECKS).all(), quote: null, root: null, chain: null };
+const UNASKED_GPUS = new CheckList(GPU_CHECKS).all();
 const UNASKED_PLATFORM: PlatformAppraisal = {
   checks: [...new CheckList(COLLATERAL_CHECKS).all(), ...new CheckList(PLATFORM_CHECKS).all()],
   holds: false,
   notAfterSec: null,
 };
+
+async function checkGpus(claims: Claims, isProven: boolean, input: EvidenceInput): Promise<readonly Check[]> {
+  const { policy, nowSec, crypto, gpuEvidence: evidence = null } = input;
+  if (!isProven) return judgeWithoutGpus(claims, policy.gpu) ?? UNASKED_GPUS;
+  return verifyGpus({ claims, evidence, policy: policy.gpu, nowSec, crypto });
+}
 
 /** What needs no chain: the claims are what the quote proves and what the offer says, and the keys are current. */
 async function checkClaims(bundle: Bundle, quoted: QuoteVerdict, input: EvidenceInput, checks: ClaimsChecks): Promise<Claims | null> {

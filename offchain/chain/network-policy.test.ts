@@ -1,3 +1,6 @@
+import { nvidiaRootDer } from '../attestation/gpu/gpu.test-kit';
+import { NO_GPUS } from '../attestation/gpu/gpu-policy';
+import { NVIDIA_ROOT_KEY_ID } from '../attestation/gpu/gpu-root';
 import { makePki } from '../attestation/platform/forgery.test-kit';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import type { Network } from '../runtime/network';
@@ -20,6 +23,42 @@ function networkWith(trustRoots: Network['trustRoots']): Network {
 it('takes the trust roots from the network and the limits from who verifies', async () => {
   const policy = await networkPolicy(networkWith([{ kind: 'development', der }]), { ...DEFAULT_LIMITS, maxBlockAgeSec: 7 });
   expect(policy).toMatchObject({ maxBlockAgeSec: 7, allowUnproven: false, trustRoots: [{ kind: 'development' }] });
+});
+
+describe('of GPUs', () => {
+  const coordinate = 'A'.repeat(64);
+  const gpu = {
+    required: true,
+    roots: [{ kind: 'nvidia' as const, der: Buffer.from(nvidiaRootDer()).toString('base64') }],
+    modes: ['passthrough' as const],
+    drivers: ['590.12'],
+    vbios: ['96.00.A5.00.01'],
+    appraiserKeys: [{ kid: 'service-1', x: coordinate, y: coordinate }],
+  };
+  const development = networkWith([{ kind: 'development', der }]);
+
+  it('believes nothing where the network says nothing', async () => {
+    expect((await networkPolicy(development, DEFAULT_LIMITS)).gpu).toEqual(NO_GPUS);
+  });
+
+  it('takes what the network names', async () => {
+    const { roots, appraiserKeys, ...lists } = (await networkPolicy({ ...development, gpu }, DEFAULT_LIMITS)).gpu;
+    expect(lists).toEqual({ required: true, modes: gpu.modes, drivers: gpu.drivers, vbios: gpu.vbios });
+    expect(roots).toMatchObject([{ kind: 'nvidia', keyId: NVIDIA_ROOT_KEY_ID }]);
+    expect(appraiserKeys).toEqual([{ keyId: 'service-1', publicKey: Uint8Array.of(4, ...new Array<number>(96).fill(0)) }]);
+  });
+
+  it.each([
+    [
+      "passes NVIDIA's root off as a development root",
+      { ...gpu, roots: gpu.roots.map((root) => ({ ...root, kind: 'development' as const })) },
+      'bad_gpu_root',
+    ],
+    ['requires a GPU and lists no driver', { ...gpu, drivers: [] }, 'bad_policy'],
+    ['requires a GPU and names no root', { ...gpu, roots: [] }, 'no_gpu_root'],
+  ])('refuses a network that %s (%#)', async (_what, wrong, code) => {
+    await expect(networkPolicy({ ...development, gpu: wrong }, DEFAULT_LIMITS)).rejects.toMatchObject({ code });
+  });
 });
 
 it.each([

@@ -129,6 +129,7 @@ export async function openTestClient(peer: TestProxy, options: TestClientOptions
     blocks: (seqno) => (seqno === BLOCK.seqno ? block : null),
     collateral: options.collateral ?? testCollateral(),
     fetchBundle: (digest) => proxy.evidence(digest),
+    fetchGpuEvidence: (digest) => proxy.gpuEvidence(digest),
   });
   const requests = new Requests({
     proxy,

@@ -178,6 +178,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     blocks: (seqno) => chain.client.blockAt(seqno),
     collateral: networkCollateral(network, chain.clock),
     fetchBundle: (digest) => proxy.evidence(digest),
+    fetchGpuEvidence: (digest) => proxy.gpuEvidence(digest),
   };
   const archive = new EvidenceArchive({
     folder: join(settings.stateFolder, 'evidence'),

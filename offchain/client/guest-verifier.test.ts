@@ -1,8 +1,10 @@
 import type { CollateralSource } from '../attestation/collateral';
 import { decodeBundle, encodeBundle, evidenceDigest } from '../attestation/evidence';
+import { documentFor, policyOf } from '../attestation/gpu/gpu.test-kit';
 import { PccsError } from '../attestation/pcs-source';
 import { intelRoot, makePki, platformOf, realQuote } from '../attestation/platform/forgery.test-kit';
 import { writeQuote } from '../attestation/platform/quote-writer';
+import { GPU_CHECKS } from '../attestation/report';
 import { toHex } from '../core/bytes';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import { generateSealingKey } from '../sealing/keys';
@@ -77,6 +79,53 @@ test('seals to a guest whose evidence holds, and asks for its bundle once', asyn
     { simulated: true, modelProven: true },
   ]);
   await honest.close();
+});
+
+describe('a guest with a GPU', () => {
+  let withGpu: TestGuest;
+  beforeAll(async () => {
+    withGpu = await makeGuest(MODEL, undefined, {}, documentFor);
+  });
+  beforeEach(() => {
+    peer.guests.splice(0, 1, withGpu);
+    peer.offered = [withGpu.offer];
+  });
+
+  test('is sealed to by who lists its GPU, and its GPU evidence is asked for once', async () => {
+    const honest = await client({ policy: { gpu: await policyOf() } });
+    expect((await honest.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+    expect((await honest.fetch(CHAT_URL, chat('two'))).status).toBe(200);
+    expect(peer.countOf('GET /v1/gpu-evidence/')).toBe(1);
+    await honest.close();
+  });
+
+  test('is refused by who believes no GPUs (gpu-root, gpu-mode, gpu-driver, gpu-vbios)', async () => {
+    expect(await refusedChecks(await client())).toEqual(['gpu-root', 'gpu-chain', 'gpu-mode', 'gpu-driver', 'gpu-vbios']);
+  });
+
+  test('is refused when its GPU evidence is kept back, or is of another guest (gpu-evidence)', async () => {
+    const policy = { gpu: await policyOf() };
+    peer.guests.splice(0, 1, { ...withGpu, gpuEvidence: null });
+    expect(await refusedChecks(await client({ policy }))).toEqual(GPU_CHECKS);
+    const other = await makeGuest(MODEL, undefined, {}, documentFor);
+    peer.guests.splice(0, 1, { ...withGpu, gpuEvidence: other.gpuEvidence });
+    expect(await refusedChecks(await client({ policy }))).toEqual(GPU_CHECKS);
+  });
+
+  test("is refused with another guest's GPU evidence in its own claims (gpu-nonce, gpu-appraisal)", async () => {
+    const stolen = await makeGuest(MODEL, undefined, {}, async () => withGpu.gpuEvidence);
+    peer.guests.splice(0, 1, stolen);
+    peer.offered = [stolen.offer];
+    expect(await refusedChecks(await client({ policy: { gpu: await policyOf() } }))).toEqual([
+      ...['gpu-nonce', 'gpu-appraisal', 'gpu-manifests', 'gpu-debug', 'gpu-revocation'],
+    ]);
+  });
+
+  test('that shows no GPU is refused where one is required (gpu-evidence)', async () => {
+    peer.guests.splice(0, 1, guest);
+    peer.offered = [guest.offer];
+    expect(await refusedChecks(await client({ policy: { gpu: await policyOf() } }))).toEqual(GPU_CHECKS);
+  });
 });
 
 describe('refuses, and sends nothing, for', () => {

@@ -36,6 +36,8 @@ export interface GuestVerifierOptions {
   readonly collateral: CollateralSource;
   /** Fetches a bundle by its digest; what comes is believed no more than its sender. */
   fetchBundle(digest: string): Promise<Uint8Array>;
+  /** Fetches the GPU evidence beside it, which is asked for only where proven claims name some. */
+  fetchGpuEvidence(digest: string): Promise<Uint8Array>;
 }
 
 /** Verdicts that are kept: one per guest in the offers of a large proxy. */
@@ -98,6 +100,7 @@ export class GuestVerifier {
     const nowSec = options.clock.nowSec();
     const verdict = await verifyEvidence({
       bundle,
+      gpuEvidence: () => options.fetchGpuEvidence(expected.digest),
       expected,
       policy: options.policy,
       allowlist: options.allowlist,

@@ -1,8 +1,9 @@
 import { Address } from '@ton/core';
 import type { Usage } from '../../wrappers/statements';
-import { encodeClaims, type ModelIdentity, SEALING_SUITE } from '../attestation/claims';
+import { encodeClaims, type KeySet, type ModelIdentity, SEALING_SUITE } from '../attestation/claims';
 import type { CollateralSource } from '../attestation/collateral';
 import { encodeBundle, evidenceDigest, imageHashOf, reportDataOf } from '../attestation/evidence';
+import { gpuDocumentHash } from '../attestation/gpu/gpu-document';
 import { type CollateralPlan, issueCollateral } from '../attestation/platform/development-collateral';
 import { hex, makePki, NOW, type Pki, sourceOf, tdReport } from '../attestation/platform/forgery.test-kit';
 import { writeQuote } from '../attestation/platform/quote-writer';
@@ -38,6 +39,8 @@ export interface TestGuest {
   /** What a client that has verified it seals to. */
   readonly keys: VerifiedGuest;
   readonly bundle: Uint8Array;
+  /** Null where its claims name none. */
+  readonly gpuEvidence: Uint8Array | null;
   readonly digest: string;
   readonly imageHash: string;
   readonly offer: Offer;
@@ -70,12 +73,25 @@ export interface GuestChange {
   readonly block?: { readonly seqno: number; readonly rootHash: string };
 }
 
+type AttestGpus = (keys: Pick<KeySet, 'sealing' | 'receipt'>) => Promise<Uint8Array | null>;
+
+/** Of a guest that claims no GPU nobody asks for evidence of one. */
+export async function noGpuEvidence(): Promise<Uint8Array> {
+  throw new RangeError('asked for GPU evidence that no claims name');
+}
+
 /** A guest with keys of its own, and evidence under the development root. */
-export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnder, change: GuestChange = {}): Promise<TestGuest> {
+export async function makeGuest(
+  model: ModelIdentity = MODEL,
+  quoteOf = quoteUnder,
+  change: GuestChange = {},
+  attestGpus: AttestGpus = async () => null,
+): Promise<TestGuest> {
   const sealing = await generateSealingKey();
   const receipt = generateSigner();
   const entries: Offer['keys']['sealing'] = [{ suite: SEALING_SUITE, publicKey: toHex(sealing.publicKey) }];
   const keys = { sealing: entries, receipt: toHex(receipt.publicKey), notAfter: NOW + 86_400 };
+  const gpuEvidence = await attestGpus(keys);
   const claims = encodeClaims({
     version: 1,
     role: 'worker',
@@ -86,7 +102,7 @@ export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnd
     model,
     engine: { name: 'llama.cpp', version: '1.2.3' },
     image: 'cocoon-guest 0.1.0',
-    gpu: null,
+    gpu: gpuEvidence === null ? null : await gpuDocumentHash(gpuEvidence, nodeCrypto),
     block: BLOCK,
     issuedAt: NOW - 60,
     ...change,
@@ -122,7 +138,7 @@ export async function makeGuest(model: ModelIdentity = MODEL, quoteOf = quoteUnd
     modelHash: fromHex(model.hash, 32),
     imageHash: fromHex(imageHash, 32),
   };
-  return { opener, receipt, keys: verified, bundle, digest, imageHash, offer };
+  return { opener, receipt, keys: verified, bundle, gpuEvidence, digest, imageHash, offer };
 }
 
 function quoteUnder(td: ReturnType<typeof tdReport>): Uint8Array {

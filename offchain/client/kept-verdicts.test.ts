@@ -5,7 +5,7 @@ import type { BlockLookup, ListedImage, ListedModel } from '../attestation/verif
 import { ChainError } from '../chain/chain-error';
 import { FixedClock } from '../core/clock';
 import { nodeCrypto } from '../runtime/node-crypto';
-import { BLOCK, hex, makeGuest, NOW, ROOT, type TestGuest, testCollateral, testRoot } from './guest.test-kit';
+import { BLOCK, hex, makeGuest, NOW, noGpuEvidence, ROOT, type TestGuest, testCollateral, testRoot } from './guest.test-kit';
 import { GuestVerifier, type GuestVerifierOptions } from './guest-verifier';
 
 // How long a verdict is used, and what ends it: the client's verifier with a clock, a chain and collateral that a test moves.
@@ -37,6 +37,7 @@ async function open(limits: Partial<typeof DEFAULT_LIMITS> | object = {}, change
       world.bundles++;
       return guest.bundle;
     },
+    fetchGpuEvidence: noGpuEvidence,
     ...change,
   });
   /** Names of the checks that failed; none for a guest that is trusted. */

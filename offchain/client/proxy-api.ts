@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { MAX_BUNDLE_SIZE } from '../attestation/evidence';
+import { MAX_GPU_DOCUMENT_SIZE } from '../attestation/gpu/gpu-document';
 import { concat, toBase64Url, utf8 } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { parseNano } from '../core/money';
@@ -66,6 +67,11 @@ export class ProxyApi {
   /** The bundle with this digest, as it came: nothing is checked here. @throws ProxyError */
   async evidence(digest: string): Promise<Uint8Array> {
     return collect(await this.call({ method: 'GET', path: `/v1/evidence/${digest}` }), MAX_BUNDLE_SIZE);
+  }
+
+  /** The GPU evidence beside the bundle with this digest, as it came: nothing is checked here. @throws ProxyError */
+  async gpuEvidence(digest: string): Promise<Uint8Array> {
+    return collect(await this.call({ method: 'GET', path: `/v1/gpu-evidence/${digest}` }), MAX_GPU_DOCUMENT_SIZE);
   }
 
   /**

@@ -129,6 +129,11 @@ export class TestProxy {
       },
     },
     { method: 'GET', path: '/v1/evidence/:digest', handle: async (_call, digest) => okJson(this.guest(digest).bundle) },
+    {
+      method: 'GET',
+      path: '/v1/gpu-evidence/:digest',
+      handle: async (_call, digest) => okJson(this.guest(digest).gpuEvidence ?? new Uint8Array(0)),
+    },
     { method: 'POST', path: '/v1/relay', handle: (call) => this.relay(call) },
     {
       method: 'POST',

@@ -78,22 +78,30 @@ describe.each([
     expect(await crypto.openAesGcm(key, nonce, empty, NOTHING)).toHaveLength(0);
   });
 
-  test('checks ECDSA signatures of P-256', async () => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const point = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-65));
+  test.each([
+    ['P-256', 'sha256', 'verifyP256', 32],
+    ['P-384', 'sha384', 'verifyP384', 48],
+  ] as const)('checks ECDSA signatures of %s', async (namedCurve, hash, name, size) => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
+    const point = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-1 - 2 * size));
+    const verify = (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => crypto[name](key, message, signature);
     const message = utf8('message');
-    const signature = new Uint8Array(sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }));
-    expect(await crypto.verifyP256(point, message, signature)).toBe(true);
-    expect(await crypto.verifyP256(point, utf8('other'), signature)).toBe(false);
-    expect(await crypto.verifyP256(point, message, new Uint8Array(64))).toBe(false);
-    expect(await crypto.verifyP256(point, message, signature.subarray(1))).toBe(false);
-    expect(await crypto.verifyP256(point, message, concat(signature, Uint8Array.of(0)))).toBe(false);
-    expect(await crypto.verifyP256(point, message, new Uint8Array(sign('sha256', message, privateKey)))).toBe(false);
-    const notOnCurve = point.map((byte, i) => (i === 64 ? byte ^ 1 : byte));
-    expect(await crypto.verifyP256(notOnCurve, message, signature)).toBe(false);
-    const compressed = concat(Uint8Array.of(2 + ((point[64] ?? 0) & 1)), point.subarray(1, 33));
-    expect(await crypto.verifyP256(compressed, message, signature)).toBe(false);
-    expect(await crypto.verifyP256(NOTHING, message, signature)).toBe(false);
+    const signature = new Uint8Array(sign(hash, message, { key: privateKey, dsaEncoding: 'ieee-p1363' }));
+    expect(await verify(point, message, signature)).toBe(true);
+    expect(await verify(point, utf8('other'), signature)).toBe(false);
+    const otherHash = hash === 'sha256' ? 'sha384' : 'sha256';
+    expect(await verify(point, message, new Uint8Array(sign(otherHash, message, { key: privateKey, dsaEncoding: 'ieee-p1363' })))).toBe(
+      false,
+    );
+    expect(await verify(point, message, new Uint8Array(2 * size))).toBe(false);
+    expect(await verify(point, message, signature.subarray(1))).toBe(false);
+    expect(await verify(point, message, concat(signature, Uint8Array.of(0)))).toBe(false);
+    expect(await verify(point, message, new Uint8Array(sign(hash, message, privateKey)))).toBe(false);
+    const notOnCurve = point.map((byte, i) => (i === 2 * size ? byte ^ 1 : byte));
+    expect(await verify(notOnCurve, message, signature)).toBe(false);
+    const compressed = concat(Uint8Array.of(2 + ((point[2 * size] ?? 0) & 1)), point.subarray(1, 1 + size));
+    expect(await verify(compressed, message, signature)).toBe(false);
+    expect(await verify(NOTHING, message, signature)).toBe(false);
   });
 
   test('checks Ed25519 signatures as RFC 8032 has them (test 2)', async () => {

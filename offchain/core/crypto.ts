@@ -25,6 +25,8 @@ export interface CryptoProvider {
   openAesGcm(key: Uint8Array, nonce: Uint8Array, ciphertext: Uint8Array, aad: Uint8Array): Awaitable<Uint8Array | null>;
   /** ECDSA P-256 with SHA-256. `publicKey` is 65 bytes (04, x, y), `signature` r and s of 32 bytes each. False for a bad point. */
   verifyP256(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Awaitable<boolean>;
+  /** ECDSA P-384 with SHA-384. `publicKey` is 97 bytes (04, x, y), `signature` r and s of 48 bytes each. False for a bad point. */
+  verifyP384(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Awaitable<boolean>;
   /** Ed25519. False for anything that is not a valid signature. */
   verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Awaitable<boolean>;
   randomBytes(size: number): Uint8Array;

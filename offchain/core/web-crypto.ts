@@ -42,12 +42,17 @@ export function webCrypto(crypto: Crypto): CryptoProvider {
     },
     verifyP256: (publicKey, message, signature) => {
       // The form with 65 bytes only: WebCrypto may also take compressed points.
-      if (publicKey.length !== 65 || publicKey[0] !== 4) return false;
+      if (publicKey.length !== 65 || publicKey[0] !== 4 || signature.length !== 64) return false;
       const curve = { name: 'ECDSA', namedCurve: 'P-256' };
       return verify(subtle, curve, { name: 'ECDSA', hash: 'SHA-256' }, publicKey, message, signature);
     },
+    verifyP384: (publicKey, message, signature) => {
+      if (publicKey.length !== 97 || publicKey[0] !== 4 || signature.length !== 96) return false;
+      const curve = { name: 'ECDSA', namedCurve: 'P-384' };
+      return verify(subtle, curve, { name: 'ECDSA', hash: 'SHA-384' }, publicKey, message, signature);
+    },
     verifyEd25519: (publicKey, message, signature) =>
-      verify(subtle, { name: 'Ed25519' }, { name: 'Ed25519' }, publicKey, message, signature),
+      signature.length === 64 && verify(subtle, { name: 'Ed25519' }, { name: 'Ed25519' }, publicKey, message, signature),
     randomBytes: (size) => {
       const bytes = new Uint8Array(size);
       for (let at = 0; at < size; at += RANDOM_LIMIT) crypto.getRandomValues(bytes.subarray(at, at + RANDOM_LIMIT));
@@ -64,7 +69,6 @@ async function verify(
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
-  if (signature.length !== 64) return false;
   try {
     const key = await subtle.importKey('raw', plain(publicKey), keyAlgorithm, false, ['verify']);
     return await subtle.verify(algorithm, key, plain(signature), plain(message));

@@ -37,6 +37,28 @@ const simulatedPlatform = z.strictObject({
 
 const tdxPlatform = z.strictObject({ kind: z.literal('tdx') });
 
+const command = z.string().min(1).default('/usr/bin/nvattest').describe("path of NVIDIA's attestation tool");
+const service = (protocol: RegExp) => z.url({ protocol }).nullable().default(null);
+
+const noGpu = z.strictObject({ kind: z.literal('none') });
+
+const nvattestGpu = z.strictObject({
+  kind: z.literal('nvattest'),
+  command,
+  rimFolder: z.string().min(1).nullable().default(null).describe("folder of NVIDIA's reference manifests; null for its service"),
+  rimUrl: service(/^https?$/).describe("service of reference manifests, which are signed; null for NVIDIA's"),
+  ocspUrl: service(/^https?$/).describe("service that knows revoked certificates, whose answers are signed; null for NVIDIA's"),
+});
+
+const remoteGpu = z.strictObject({
+  kind: z.literal('remote'),
+  command,
+  url: z
+    .url({ protocol: /^https$/ })
+    .default('https://nras.attestation.nvidia.com')
+    .describe("NVIDIA's remote service, or one that speaks as it does"),
+});
+
 export const GuestConfigSchema = z.strictObject({
   ...processConfigShape,
   network: z.string().min(1).describe('path of network.json'),
@@ -45,6 +67,12 @@ export const GuestConfigSchema = z.strictObject({
   platform: z
     .discriminatedUnion('kind', [simulatedPlatform, tdxPlatform])
     .describe('where quotes come from: simulated, or tdx, the hardware of a TDX guest'),
+  gpu: z
+    .discriminatedUnion('kind', [noGpu, nvattestGpu, remoteGpu])
+    .default({ kind: 'none' })
+    .describe(
+      "who compares the GPUs with NVIDIA's reference manifests: none, where there is no GPU; nvattest, its tool in the guest; or remote, its service",
+    ),
   image: z
     .string()
     .regex(/^[\x20-\x7e]{1,128}$/)

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import { type Authorisation, type Prices, packAuthorisation, statementHash } from '../../wrappers/statements';
 import { decodeBundle } from '../attestation/evidence';
+import { type GpuPolicy, NO_GPUS } from '../attestation/gpu/gpu-policy';
 import { openDevelopmentAuthority } from '../attestation/platform/development-authority';
 import { type CollateralAuthority, issueCollateral } from '../attestation/platform/development-collateral';
 import { createDevelopmentRoot } from '../attestation/platform/development-root';
@@ -142,12 +143,13 @@ export class GuestRig {
   }
 
   /** The verifier's verdict on what the guest shows. */
-  async verdict(status: GuestStatus): Promise<EvidenceVerdict> {
+  async verdict(status: GuestStatus, gpu: GpuPolicy = NO_GPUS): Promise<EvidenceVerdict> {
     const { keys, model } = status;
     if (keys === null || model === null) throw new Error('the guest has no keys');
     const { imageHash } = this;
     return verifyEvidence({
       bundle: await this.bundle(keys.evidence),
+      gpuEvidence: () => this.gpuEvidence(keys.evidence),
       expected: {
         digest: keys.evidence,
         role: 'worker',
@@ -160,6 +162,7 @@ export class GuestRig {
       },
       policy: {
         ...DEFAULT_LIMITS,
+        gpu,
         allowUnproven: true,
         trustRoots: [await loadTrustRoot({ kind: 'development', der: this.rootDer }, nodeCrypto)],
       },
@@ -179,6 +182,13 @@ export class GuestRig {
   async bundle(digest: string): Promise<Uint8Array> {
     const answer = await this.call({ method: 'GET', path: `/v1/evidence/${digest}` });
     if (answer.status !== 200) throw new Error(`evidence answered ${answer.status}`);
+    return readAll(answer.body, LIMIT);
+  }
+
+  /** @throws when the guest does not have it */
+  async gpuEvidence(digest: string): Promise<Uint8Array> {
+    const answer = await this.call({ method: 'GET', path: `/v1/gpu-evidence/${digest}` });
+    if (answer.status !== 200) throw new Error(`GPU evidence answered ${answer.status}`);
     return readAll(answer.body, LIMIT);
   }
 

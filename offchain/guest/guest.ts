@@ -1,6 +1,7 @@
 /** The guest's course: prove the model, start the engine, make keys, serve, replace the keys, drain. */
 import { type Challenge, packChallenge, statementHash } from '../../wrappers/statements';
 import type { EngineIdentity, ModelIdentity } from '../attestation/claims';
+import type { GpuAttester } from '../attestation/platform/gpu-attester';
 import type { Platform } from '../attestation/platform/platform';
 import { toBigEndian } from '../core/bytes';
 import type { Clock } from '../core/clock';
@@ -29,6 +30,7 @@ export interface GuestParts {
   readonly engine: Engine;
   readonly proof: ModelProof;
   readonly platform: Platform;
+  readonly gpu: GpuAttester | null;
   readonly crypto: CryptoProvider;
   /** Must never go back. */
   readonly clock: Clock;
@@ -148,6 +150,11 @@ export class Guest {
     return this.keys.evidence(digest);
   }
 
+  /** The GPU evidence beside this bundle; null where there is none. */
+  gpuEvidence(digest: string): Uint8Array | null {
+    return this.keys.gpuEvidence(digest);
+  }
+
   receiptsAfter(sequence: number): { boot: string; receipts: LoggedReceipt[] } {
     return { boot: this.receipts.boot, receipts: this.receipts.after(sequence) };
   }
@@ -243,14 +250,14 @@ export class Guest {
   }
 
   private async makeKeys(model: ModelInfo, block: HostBlock): Promise<void> {
-    const { engine, platform, crypto, clock, log } = this.parts;
+    const { engine, platform, gpu, crypto, clock, log } = this.parts;
     const { network, owner, image, maxRemembered, keyLifeSec } = this.options;
     const identity: ModelIdentity = { name: model.name, kind: model.kind, hash: model.hash };
     const engineIdentity: EngineIdentity = { name: engine.identity.name, version: engine.identity.version };
     const { seqno, rootHash } = block;
     try {
       const facts = { network, owner, image, model: identity, engine: engineIdentity, block: { seqno, rootHash } };
-      const set = await makeKeySet(facts, { platform, crypto, clock, maxRemembered, lifeSec: keyLifeSec });
+      const set = await makeKeySet(facts, { platform, gpu, crypto, clock, maxRemembered, lifeSec: keyLifeSec });
       this.keys.replace(set);
       this.keyFailure = null;
       log.info(

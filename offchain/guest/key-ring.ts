@@ -64,7 +64,16 @@ export class KeyRing {
 
   /** The evidence bundle with this digest, lower-case hex. */
   evidence(digest: string): Uint8Array | null {
-    return [this.offered, this.replaced?.set].find((set) => set?.info.evidence === digest)?.bundle ?? null;
+    return this.setOf(digest)?.bundle ?? null;
+  }
+
+  /** The GPU evidence that the claims in this bundle name. */
+  gpuEvidence(digest: string): Uint8Array | null {
+    return this.setOf(digest)?.gpuEvidence ?? null;
+  }
+
+  private setOf(digest: string): KeySet | undefined {
+    return [this.offered, this.replaced?.set].find((set) => set?.info.evidence === digest) ?? undefined;
   }
 
   private acceptingSets(): readonly KeySet[] {

@@ -82,6 +82,7 @@ async function start(keyLifeSec = 24 * HOUR): Promise<void> {
     {
       engine: new UrlEngine(parseEngineUrl(engine.url)),
       proof: { kind: 'unproven', nameHash: unprovenHash },
+      gpu: null,
       platform,
       crypto: nodeCrypto,
       clock,

@@ -1,5 +1,7 @@
 import { type EngineIdentity, encodeClaims, type ModelIdentity, SEALING_SUITE } from '../attestation/claims';
 import { encodeBundle, evidenceDigest, imageHashOf, reportDataOf } from '../attestation/evidence';
+import { gpuDocumentHash, gpuNonceOf } from '../attestation/gpu/gpu-document';
+import type { GpuAttester } from '../attestation/platform/gpu-attester';
 import type { Platform } from '../attestation/platform/platform';
 import { parseQuote } from '../attestation/quote';
 import { fromHex, toHex } from '../core/bytes';
@@ -29,6 +31,8 @@ export interface KeySet {
   readonly replay: ReplayMemory;
   /** The evidence bundle's bytes. */
   readonly bundle: Uint8Array;
+  /** The encoded document of GPU evidence whose hash the claims have; null without GPUs. */
+  readonly gpuEvidence: Uint8Array | null;
   readonly info: KeySetInfo;
   readonly madeAtSec: number;
 }
@@ -36,6 +40,8 @@ export interface KeySet {
 /** What making a key set takes from the machine. */
 export interface KeySetMeans {
   readonly platform: Platform;
+  /** Null for a machine whose GPUs, if it has any, are not proven. */
+  readonly gpu: GpuAttester | null;
   readonly crypto: CryptoProvider;
   /** Must never go back. */
   readonly clock: Clock;
@@ -45,7 +51,7 @@ export interface KeySetMeans {
   readonly lifeSec: number;
 }
 
-/** Makes keys in memory and has the platform prove them. @throws EvidenceError */
+/** Makes keys in memory and has GPUs and platform prove them. @throws EvidenceError, PlatformError */
 export async function makeKeySet(facts: GuestFacts, means: KeySetMeans): Promise<KeySet> {
   const { crypto, clock } = means;
   const sealing = await generateSealingKey();
@@ -53,13 +59,15 @@ export async function makeKeySet(facts: GuestFacts, means: KeySetMeans): Promise
   const madeAtSec = clock.nowSec();
   const notAfter = madeAtSec + means.lifeSec;
   const entries: KeySetInfo['sealing'] = [{ suite: SEALING_SUITE, publicKey: toHex(sealing.publicKey) }];
+  const publicKeys = { sealing: entries, receipt: toHex(receipt.publicKey), notAfter };
+  const gpuEvidence = means.gpu === null ? null : await means.gpu.attest(await gpuNonceOf(publicKeys, crypto));
   const claims = encodeClaims({
     version: 1,
     role: 'worker',
     tls: null,
-    gpu: null,
+    gpu: gpuEvidence === null ? null : await gpuDocumentHash(gpuEvidence, crypto),
     ...facts,
-    keys: { sealing: entries, receipt: toHex(receipt.publicKey), notAfter },
+    keys: publicKeys,
     issuedAt: madeAtSec,
   });
   const quote = await means.platform.quote(await reportDataOf(claims, crypto));
@@ -78,7 +86,8 @@ export async function makeKeySet(facts: GuestFacts, means: KeySetMeans): Promise
     opener: new GuestOpener(crypto, keys),
     replay: new ReplayMemory(clock, means.maxRemembered),
     bundle,
-    info: { evidence: digest, sealing: entries, receipt: toHex(receipt.publicKey), notAfter },
+    gpuEvidence,
+    info: { evidence: digest, ...publicKeys },
     madeAtSec,
   };
 }

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, rmSync } from 'node:fs';
 import type { Registry } from 'prom-client';
+import type { GpuAttester } from '../attestation/platform/gpu-attester';
+import { collectEvidence, NvattestAttester } from '../attestation/platform/nvattest';
 import type { Platform } from '../attestation/platform/platform';
+import { RemoteGpuAttester } from '../attestation/platform/remote-gpu-attester';
 import { openSimulatedPlatform } from '../attestation/platform/simulated';
 import { openTdxPlatform, type TdxMachine } from '../attestation/platform/tdx';
 import { OffsetClock, systemClock } from '../core/clock';
@@ -64,6 +67,7 @@ export async function openGuest(config: GuestConfig, surroundings: GuestSurround
       engine,
       proof,
       platform,
+      gpu: chooseGpuAttester(config),
       metrics,
       log,
       crypto: nodeCrypto,
@@ -126,6 +130,21 @@ async function openPlatform(config: GuestConfig, network: Network, log: Logger, 
         );
       }
       return openTdxPlatform(imageConfigDigest(), machine);
+  }
+}
+
+/** Long enough for services at the other end of the world, asked about eight GPUs. */
+const GPU_TIMEOUT_MS = 120_000;
+
+function chooseGpuAttester({ gpu, stateFolder }: GuestConfig): GpuAttester | null {
+  const timeoutMs = GPU_TIMEOUT_MS;
+  switch (gpu.kind) {
+    case 'none':
+      return null;
+    case 'nvattest':
+      return new NvattestAttester({ ...gpu, timeoutMs, tempFolder: stateFolder });
+    case 'remote':
+      return new RemoteGpuAttester({ url: gpu.url, timeoutMs, fetch, collect: (nonce) => collectEvidence({ ...gpu, timeoutMs }, nonce) });
   }
 }
 

@@ -20,6 +20,15 @@ export function guestService(guest: Guest, onBlock: (block: HostBlock) => void):
       },
     },
     {
+      method: 'GET',
+      path: '/v1/gpu-evidence/:digest',
+      handle: async (_call, digest) => {
+        const document = guest.gpuEvidence(digest);
+        if (document === null) throw new CallError('not_found', 'no key set of this guest has GPU evidence beside this evidence');
+        return okJson(document, { 'cache-control': 'public, max-age=31536000, immutable' });
+      },
+    },
+    {
       method: 'POST',
       path: '/v1/challenge',
       handle: async (call) => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address } from '@ton/core';
+import { type GpuPolicy, NO_GPUS } from '../attestation/gpu/gpu-policy';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { VerifierMemory } from '../attestation/verifier-memory';
 import type { ListedImage, ListedModel } from '../attestation/verify-evidence';
@@ -55,6 +56,8 @@ export class World {
   collateral = testCollateral();
   /** Whether allowlist and blocks cannot be read. */
   isChainDown = false;
+  /** What its proxies accept of GPUs, from their start on. */
+  gpu: GpuPolicy = NO_GPUS;
   private readonly running: RunningProxy[] = [];
 
   constructor(readonly guest: TestGuest) {
@@ -151,7 +154,7 @@ export class RunningProxy {
       proxy: PROXY,
       root: Address.parseRaw(ROOT),
       payerKey: world.payer.publicKey,
-      policy: { ...DEFAULT_LIMITS, trustRoots: [await testRoot()] },
+      policy: { ...DEFAULT_LIMITS, gpu: world.gpu, trustRoots: [await testRoot()] },
       allowlist: {
         image: (hash) => world.read(world.images.get(hash) ?? null),
         model: (hash) => world.read(world.models.get(hash) ?? null),

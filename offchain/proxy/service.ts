@@ -51,7 +51,8 @@ export function proxyService(parts: ServiceParts): Handler {
           return okJson(writeJson(offers, { expiresAt, offers: parts.workers.offers(query.get('model')) }));
         },
       },
-      { method: 'GET', path: '/v1/evidence/:digest', handle: (_call, digest) => evidence(parts, digest) },
+      { method: 'GET', path: '/v1/evidence/:digest', handle: (_call, digest) => evidence(parts, digest, 'evidence') },
+      { method: 'GET', path: '/v1/gpu-evidence/:digest', handle: (_call, digest) => evidence(parts, digest, 'gpuEvidence') },
       { method: 'POST', path: '/v1/relay', handle: (call) => relay(parts, call) },
       { method: 'POST', path: '/v1/stop/:hash', handle: (_call, hash) => stop(parts, hash) },
       { method: 'POST', path: '/v1/vouchers', handle: (call) => vouchers(parts, call) },
@@ -62,10 +63,10 @@ export function proxyService(parts: ServiceParts): Handler {
   return async (call) => (call.method === 'OPTIONS' ? { ...noContent(), headers: CORS } : serve(call));
 }
 
-async function evidence(parts: ServiceParts, digest: string): Promise<Answer> {
-  const bundle = parts.workers.find(digest)?.evidence(digest) ?? null;
-  if (bundle === null) throw new CallError('not_found', 'no worker with this evidence is connected');
-  return okJson(bundle, { 'cache-control': 'public, max-age=31536000, immutable' });
+async function evidence(parts: ServiceParts, digest: string, which: 'evidence' | 'gpuEvidence'): Promise<Answer> {
+  const bytes = parts.workers.find(digest)?.[which](digest) ?? null;
+  if (bytes === null) throw new CallError('not_found', 'no worker with this evidence is connected');
+  return okJson(bytes, { 'cache-control': 'public, max-age=31536000, immutable' });
 }
 
 async function stop(parts: ServiceParts, hash: string): Promise<Answer> {

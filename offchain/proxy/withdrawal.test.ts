@@ -10,7 +10,7 @@ import { openNetworkChain } from '../chain/network-chain';
 import type { SendingWallet } from '../chain/wallet';
 import { ChainWatcher } from '../chain/watcher';
 import { ClientSettingsSchema } from '../client/config';
-import { BLOCK, makeGuest, NOW, ROOT, type TestGuest, testCollateral, testRoot } from '../client/guest.test-kit';
+import { BLOCK, makeGuest, NOW, noGpuEvidence, ROOT, type TestGuest, testCollateral, testRoot } from '../client/guest.test-kit';
 import { GuestVerifier } from '../client/guest-verifier';
 import { toBigEndian } from '../core/bytes';
 import { FixedClock } from '../core/clock';
@@ -80,13 +80,14 @@ async function verified() {
     blocks: (seqno: number) => (seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
     collateral: testCollateral(),
   };
-  const client = new GuestVerifier({ ...parts, network: ROOT, fetchBundle: async () => guest.bundle });
+  const client = new GuestVerifier({ ...parts, network: ROOT, fetchBundle: async () => guest.bundle, fetchGpuEvidence: noGpuEvidence });
   const { model, keys, owner: paid } = guest.offer;
   const info = { model, keys, engine: { name: 'llama.cpp', version: '1.2.3' }, image: 'cocoon-guest 0.1.0' };
   const proxy = new WorkerGuests(
     { ...parts, proxy: PROXY, root: Address.parseRaw(ROOT), memory: new VerifierMemory(), log: silentLog() },
     {
       evidence: async () => guest.bundle,
+      gpuEvidence: noGpuEvidence,
       challenge: async (call) => {
         const { nonce } = readJson(challengeCall, call);
         const challenge = { proxy: PROXY, nonce: BigInt(`0x${nonce}`), at: NOW };

@@ -38,6 +38,8 @@ export interface WorkerGuestsParts {
 /** What is asked of the worker, over the connection that it dialled; what comes is not believed. */
 export interface WorkerQuestions {
   evidence(digest: string): Promise<Uint8Array>;
+  /** Beside the bundle with this digest; asked for only where proven claims name some. */
+  gpuEvidence(digest: string): Promise<Uint8Array>;
   challenge(call: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -47,6 +49,8 @@ export type GuestInfo = NonNullable<WorkerInfo['guest']>;
 export interface VerifiedGuest {
   readonly info: GuestInfo;
   readonly bundle: Uint8Array;
+  /** Null where the claims name none. */
+  readonly gpuEvidence: Uint8Array | null;
   readonly imageHash: string;
   readonly verifiedAtSec: number;
   readonly expiresAtSec: number;
@@ -119,7 +123,7 @@ export class WorkerGuests {
     this.notePresent(named?.keys.evidence ?? null);
     for (const [digest, guest] of this.verified) {
       const isOld = this.parts.clock.nowSec() >= guest.verifiedAtSec + VERDICT_LIFE_SEC;
-      const kept = !this.holds(guest) ? null : isOld ? await this.verify(owner, guest.info, guest.bundle) : guest;
+      const kept = !this.holds(guest) ? null : isOld ? await this.verify(owner, guest.info, guest.bundle, guest.gpuEvidence) : guest;
       if (kept === null) this.verified.delete(digest);
       else this.verified.set(digest, kept);
     }
@@ -154,17 +158,38 @@ export class WorkerGuests {
     this.parts.log.info({ evidence: digest, model: hash, simulated: guest.isSimulated }, 'evidence of a worker verified');
   }
 
-  private async verify(owner: string, info: GuestInfo, bundle: Uint8Array): Promise<VerifiedGuest | null> {
+  private async verify(
+    owner: string,
+    info: GuestInfo,
+    bundle: Uint8Array,
+    knownGpuEvidence: Uint8Array | null = null,
+  ): Promise<VerifiedGuest | null> {
     const { policy, allowlist, blocks, collateral, memory, crypto, root, clock, log } = this.parts;
     const { evidence: digest, sealing, receipt } = info.keys;
     const { name, kind, hash } = info.model;
     const model = { name, kind, hash };
     const expected = { digest, role: 'worker', network: root.toRawString(), owner, sealing, receipt, model, tls: null } as const;
     const nowSec = clock.nowSec();
-    const verdict = await verifyEvidence({ bundle, expected, policy, allowlist, blocks, collateral, memory, nowSec, crypto });
+    let shown = knownGpuEvidence;
+    const gpuEvidence = async () => {
+      shown ??= await this.worker.gpuEvidence(digest);
+      return shown;
+    };
+    const verdict = await verifyEvidence({
+      bundle,
+      gpuEvidence,
+      expected,
+      policy,
+      allowlist,
+      blocks,
+      collateral,
+      memory,
+      nowSec,
+      crypto,
+    });
     if (verdict.accepted) {
       const { imageHash, expiresAtSec, report } = verdict;
-      return { info, bundle, imageHash, verifiedAtSec: nowSec, expiresAtSec, isSimulated: report.simulated };
+      return { info, bundle, gpuEvidence: shown, imageHash, verifiedAtSec: nowSec, expiresAtSec, isSimulated: report.simulated };
     }
     const checks = failedChecks(verdict.report).map((check) => check.name);
     // Said once for each evidence: a worker whose image is not active yet is asked again and again.

@@ -1,10 +1,12 @@
 import { Address } from '@ton/core';
 import { packReceipt, packWorkerVoucher, statementHash } from '../../wrappers/statements';
+import { documentFor, policyOf } from '../attestation/gpu/gpu.test-kit';
+import { MAX_GPU_DOCUMENT_SIZE } from '../attestation/gpu/gpu-document';
 import { hex, makeGuest, NOW } from '../client/guest.test-kit';
-import { toBigEndian } from '../core/bytes';
+import { toBigEndian, toHex } from '../core/bytes';
 import { CallError } from '../protocol/json';
 import { generateSigner } from '../runtime/node-crypto';
-import type { Connection } from '../transport/exchange';
+import { type Connection, readAll } from '../transport/exchange';
 import { PRICE, TestCaller } from './caller.test-kit';
 import { type RunningProxy, until, World } from './running-proxy.test-kit';
 import { EARNED, TestWorker } from './worker.test-kit';
@@ -160,6 +162,44 @@ describe('a worker', () => {
     await round(other);
     await round(other);
     expect(proxy.workers.size).toBe(2);
+  });
+
+  it('with a GPU is offered where its GPU is believed, and clients get its GPU evidence as it came', async () => {
+    const strict = await policyOf();
+    world.gpu = strict;
+    await proxy.stop();
+    proxy = await world.start();
+    const withGpu = new TestWorker(await makeGuest(undefined, undefined, {}, documentFor));
+    world.list(withGpu.guest);
+    await proxy.attach(withGpu);
+    const { digest, gpuEvidence } = withGpu.guest;
+    expect(withGpu.countOf(`GET /v1/gpu-evidence/${digest}`)).toBe(1);
+    connection = await proxy.connect();
+    const served = await connection.call({ method: 'GET', path: `/v1/gpu-evidence/${digest}` });
+    expect(served.status).toBe(200);
+    expect(toHex(await readAll(served.body, MAX_GPU_DOCUMENT_SIZE))).toBe(toHex(gpuEvidence ?? new Uint8Array(0)));
+    const none = await connection.call({ method: 'GET', path: `/v1/gpu-evidence/${world.guest.digest}` });
+    expect(none.status).toBe(404);
+  });
+
+  it.each([
+    ['whose GPU nobody lists', async () => makeGuest(undefined, undefined, {}, documentFor), async () => ({})],
+    ['that shows no GPU where one is required', async () => makeGuest(), policyOf],
+    [
+      "that shows another worker's GPU",
+      async () => makeGuest(undefined, undefined, {}, async () => documentFor({ sealing: [], receipt: hex(0x44) })),
+      policyOf,
+    ],
+  ])('%s is not offered', async (_what, make, gpu) => {
+    world.gpu = { ...world.gpu, ...(await gpu()) };
+    await proxy.stop();
+    proxy = await world.start();
+    const refused = new TestWorker(await make());
+    world.list(refused.guest);
+    await proxy.dial(refused);
+    await until(() => refused.newest !== null);
+    await round(refused);
+    expect(offers()).toEqual([]);
   });
 
   it('that takes no vouchers gets no work', async () => {

@@ -2,6 +2,7 @@
 import { Address } from '@ton/core';
 import { type Prices, packReceipt, statementHash } from '../../wrappers/statements';
 import { MAX_BUNDLE_SIZE } from '../attestation/evidence';
+import { MAX_GPU_DOCUMENT_SIZE } from '../attestation/gpu/gpu-document';
 import { BillingError } from '../billing/credit';
 import { offerPrices } from '../billing/prices';
 import { WorkerContract } from '../chain/contracts';
@@ -61,6 +62,7 @@ export class WorkerSession {
     this.offered = new OfferedPrices(parts.clock);
     this.guests = new WorkerGuests(parts, {
       evidence: (digest) => this.get(`/v1/evidence/${digest}`, MAX_BUNDLE_SIZE),
+      gpuEvidence: (digest) => this.get(`/v1/gpu-evidence/${digest}`, MAX_GPU_DOCUMENT_SIZE),
       challenge: (call) => this.post('/v1/challenge', call),
     });
   }
@@ -166,6 +168,11 @@ export class WorkerSession {
   /** The verified bundle's bytes, for clients; null when there is none of this digest. */
   evidence(digest: string): Uint8Array | null {
     return this.guest(digest)?.bundle ?? null;
+  }
+
+  /** The verified GPU evidence beside that bundle; null where there is none. */
+  gpuEvidence(digest: string): Uint8Array | null {
+    return this.guest(digest)?.gpuEvidence ?? null;
   }
 
   /**

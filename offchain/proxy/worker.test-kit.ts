@@ -113,6 +113,14 @@ export class TestWorker {
     { method: 'GET', path: '/v1/worker', handle: async () => okJson(writeJson(workerInfo, this.info)) },
     { method: 'GET', path: '/v1/evidence/:digest', handle: async (_call, digest) => okJson(this.keySet(digest).bundle) },
     {
+      method: 'GET',
+      path: '/v1/gpu-evidence/:digest',
+      handle: async () => {
+        if (this.guest.gpuEvidence === null) throw new CallError('not_found', 'no GPU');
+        return okJson(this.guest.gpuEvidence);
+      },
+    },
+    {
       method: 'POST',
       path: '/v1/challenge',
       handle: async (call) => {

@@ -1,4 +1,12 @@
-import { BUNDLE_CHECKS, CLAIMS_CHECKS, COLLATERAL_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS, RECEIPT_CHECKS } from '../attestation/report';
+import {
+  BUNDLE_CHECKS,
+  CLAIMS_CHECKS,
+  COLLATERAL_CHECKS,
+  GPU_CHECKS,
+  PLATFORM_CHECKS,
+  QUOTE_CHECKS,
+  RECEIPT_CHECKS,
+} from '../attestation/report';
 import { ClientError, type ClientErrorCode } from '../client/errors';
 import { ERROR_STATUS, type ErrorCode } from '../protocol/calls';
 import { code, MADE_BY, page, table } from './markdown';
@@ -38,6 +46,7 @@ export function errorsPage(): string {
         ['collateral', list(COLLATERAL_CHECKS)],
         ['platform', list(PLATFORM_CHECKS)],
         ['claims', list(CLAIMS_CHECKS)],
+        ['GPUs', list(GPU_CHECKS)],
         ['receipt', list(RECEIPT_CHECKS)],
       ],
     ),

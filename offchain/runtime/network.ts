@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { loadConfig } from './config';
 
+/** 48 bytes in base64url. */
+const p384Coordinate = z.string().regex(/^[A-Za-z0-9_-]{64}$/);
+
 /**
  * network.json: what all processes of one network must agree on.
  * `root` is the raw address of the RootContract; `trustRoots` hold DER certificates in base64; with `clock: "chain"` the
@@ -34,6 +37,32 @@ export const NetworkSchema = z.strictObject({
     )
     .min(1)
     .describe('roots under which a quote is believed'),
+  gpu: z
+    .strictObject({
+      required: z
+        .boolean()
+        .default(false)
+        .describe('whether a worker must have a GPU that it can prove; one that claims it must in any case'),
+      roots: z
+        .array(
+          z.strictObject({
+            kind: z.enum(['development', 'nvidia']),
+            der: z.base64().min(1).describe('the root certificate, DER in base64'),
+          }),
+        )
+        .describe('roots under which GPUs are believed'),
+      modes: z
+        .array(z.enum(['passthrough', 'protected-pcie']))
+        .describe('how GPUs may be shared: passthrough, every link encrypted, or protected-pcie, boards whose switches are not proven'),
+      drivers: z.array(z.string().min(1)).describe('versions of the driver that are believed, such as 590.12'),
+      vbios: z.array(z.string().min(1)).describe('versions of the VBIOS that are believed, such as 96.00.A5.00.01'),
+      appraiserKeys: z
+        .array(z.strictObject({ kid: z.string().min(1), x: p384Coordinate, y: p384Coordinate }))
+        .default([])
+        .describe("keys of NVIDIA's remote service, as its JWKS has them; without them what it says proves nothing"),
+    })
+    .optional()
+    .describe('what is believed of GPUs; without it, nothing: a worker that claims to have one is refused'),
   pccs: z
     .url({ protocol: /^https?$/ })
     .describe("where TCB info, QE identity and revocation lists come from: a PCCS, or Intel's https://api.trustedservices.intel.com"),

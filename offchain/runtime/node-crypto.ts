@@ -78,13 +78,8 @@ export const nodeCrypto: CryptoProvider = {
       return null;
     }
   },
-  verifyP256: (publicKey, message, signature) => {
-    if (publicKey.length !== 65 || publicKey[0] !== 4 || signature.length !== 64) return false;
-    const x = toBase64Url(publicKey.subarray(1, 33));
-    const y = toBase64Url(publicKey.subarray(33));
-    const key = keys.get(`p256:${x}:${y}`, () => createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' }));
-    return key !== null && verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature);
-  },
+  verifyP256: (publicKey, message, signature) => verifyEcdsa('P-256', 32, 'sha256', publicKey, message, signature),
+  verifyP384: (publicKey, message, signature) => verifyEcdsa('P-384', 48, 'sha384', publicKey, message, signature),
   verifyEd25519: (publicKey, message, signature) => {
     if (publicKey.length !== 32 || signature.length !== 64) return false;
     const x = toBase64Url(publicKey);
@@ -93,6 +88,22 @@ export const nodeCrypto: CryptoProvider = {
   },
   randomBytes: (size) => randomBytes(size),
 };
+
+/** ECDSA over a point of twice `size` bytes behind its 04; r and s have `size` bytes each. */
+function verifyEcdsa(
+  crv: 'P-256' | 'P-384',
+  size: number,
+  hash: 'sha256' | 'sha384',
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (publicKey.length !== 1 + 2 * size || publicKey[0] !== 4 || signature.length !== 2 * size) return false;
+  const x = toBase64Url(publicKey.subarray(1, 1 + size));
+  const y = toBase64Url(publicKey.subarray(1 + size));
+  const key = keys.get(`${crv}:${x}:${y}`, () => createPublicKey({ key: { kty: 'EC', crv, x, y }, format: 'jwk' }));
+  return key !== null && verify(hash, message, { key, dsaEncoding: 'ieee-p1363' }, signature);
+}
 
 // DER prefix of an Ed25519 private key with its 32-byte seed behind it. Source: RFC 8410 section 7.
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');

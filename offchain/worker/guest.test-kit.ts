@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packAuthorisation, packChallenge, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
 import { hex, NOW, type TestGuest, USAGE } from '../client/guest.test-kit';
-import { toBigEndian } from '../core/bytes';
+import { toBigEndian, utf8 } from '../core/bytes';
 import { challengeAnswer, challengeCall, type GuestStatus, guestReceipts, guestStatus } from '../protocol/calls';
 import { CallError, readJson, writeJson } from '../protocol/json';
 import type { SignedReceipt } from '../protocol/statements-json';
@@ -113,6 +113,7 @@ export class TestGuestServer {
     { method: 'GET', path: '/v1/guest', handle: async () => okJson(writeJson(guestStatus, this.status)) },
     { method: 'POST', path: '/v1/block', handle: async () => noContent() },
     { method: 'GET', path: '/v1/evidence/:digest', handle: async () => okJson(this.guest.bundle) },
+    { method: 'GET', path: '/v1/gpu-evidence/:digest', handle: async () => okJson(utf8('gpus')) },
     {
       method: 'POST',
       path: '/v1/challenge',

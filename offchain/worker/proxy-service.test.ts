@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Address } from '@ton/core';
 import { type Authorisation, packAuthorisation, packWorkerVoucher, statementHash } from '../../wrappers/statements';
 import { hex, makeGuest, NOW, PRICES, USAGE_COST } from '../client/guest.test-kit';
-import { fromBigEndian, toBigEndian, utf8 } from '../core/bytes';
+import { fromBigEndian, fromUtf8, toBigEndian, utf8 } from '../core/bytes';
 import { Ledger } from '../ledger/ledger';
 import { challengeCall, errorAnswer, type WorkerInfo, workerReceipts, workerVoucherAnswer, workerVoucherCall } from '../protocol/calls';
 import { CallError, readJson, writeJson } from '../protocol/json';
@@ -244,6 +244,9 @@ describe('the other calls', () => {
   it('pass evidence on by its digest, and nothing else', async () => {
     expect((await get(`/v1/evidence/${guest.guest.digest}`)).status).toBe(200);
     expect((await get('/v1/evidence/..%2fguest')).status).toBe(400);
+    const gpus = await get(`/v1/gpu-evidence/${guest.guest.digest}`);
+    expect([gpus.status, fromUtf8(gpus.body)]).toEqual([200, 'gpus']);
+    expect((await get('/v1/gpu-evidence/..%2fguest')).status).toBe(400);
     expect((await get('/v1/receipts?after=x')).status).toBe(400);
   });
 });

@@ -10,7 +10,7 @@ import { CallError, readJson, writeJson } from '../protocol/json';
 import { decodeGuestRequest, SEALED_MEDIA_TYPE } from '../sealing/relay-body';
 import { ResponseInspector } from '../sealing/response-inspector';
 import type { Answer, Handler, IncomingCall } from '../transport/exchange';
-import { noContent, okJson, routes } from '../transport/routes';
+import { noContent, okJson, type Route, routes } from '../transport/routes';
 import type { Arrived, ContractView, WorkerAccounts } from './accounts';
 import type { GuestLink } from './guest-link';
 
@@ -30,6 +30,9 @@ export interface ProxyServiceParts {
   contract(): ContractView | null;
 }
 
+/** The bundle, and beside it the GPU evidence that its claims name. */
+const EVIDENCE_PATHS = ['/v1/evidence', '/v1/gpu-evidence'] as const;
+
 const HASH = /^[0-9a-f]{64}$/;
 
 /** The handler of one proxy's connection. */
@@ -37,14 +40,16 @@ export function proxyService(parts: ProxyServiceParts): Handler {
   const id = parts.proxy.toRawString();
   return routes([
     { method: 'GET', path: '/v1/worker', handle: async () => okJson(writeJson(workerInfo, parts.info())) },
-    {
-      method: 'GET',
-      path: '/v1/evidence/:digest',
-      handle: async (call, digest) => {
-        if (!HASH.test(digest)) throw new CallError('bad_request', 'not a digest');
-        return parts.guest.call({ method: 'GET', path: `/v1/evidence/${digest}` }, call.signal);
-      },
-    },
+    ...EVIDENCE_PATHS.map(
+      (path): Route => ({
+        method: 'GET',
+        path: `${path}/:digest`,
+        handle: async (call, digest) => {
+          if (!HASH.test(digest)) throw new CallError('bad_request', 'not a digest');
+          return parts.guest.call({ method: 'GET', path: `${path}/${digest}` }, call.signal);
+        },
+      }),
+    ),
     {
       method: 'POST',
       path: '/v1/challenge',

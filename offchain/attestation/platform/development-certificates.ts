@@ -10,20 +10,25 @@ export interface Issued {
   readonly key: KeyObject;
 }
 
+/** Each goes with its hash: SHA-256, SHA-384. */
+export type Curve = 'P-256' | 'P-384';
+
 /** What a certificate is to say. `pathLength` null makes a leaf that signs data. */
 export interface CertificatePlan {
   readonly commonName: string;
   readonly notBeforeSec: number;
   readonly notAfterSec: number;
   readonly pathLength: number | null;
-  /** A key that is there already; a fresh one unless told otherwise. */
+  /** A key that is there already; a fresh one, of P-256 unless told otherwise, where there is none. */
   readonly key?: KeyObject;
+  readonly curve?: Curve;
   /** DER extensions beside the usual ones. */
   readonly extensions?: readonly Uint8Array[];
 }
 
 const OID = {
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  ecdsaWithSha384: '1.2.840.10045.4.3.3',
   commonName: '2.5.4.3',
   organization: '2.5.4.10',
   subjectKeyId: '2.5.29.14',
@@ -34,11 +39,9 @@ const OID = {
   reasonCode: '2.5.29.21',
 } as const;
 
-const ECDSA_WITH_SHA256 = derSequence(derOid(OID.ecdsaWithSha256));
-
-/** Makes a certificate of a P-256 key, signed by `issuer`, or by itself where that is null. */
+/** Makes a certificate, signed by `issuer`, or by itself where that is null. */
 export function issueCertificate(plan: CertificatePlan, issuer: Issued | null): Issued {
-  const key = plan.key ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const key = plan.key ?? generateKeyPairSync('ec', { namedCurve: plan.curve ?? 'P-256' }).privateKey;
   const signer = issuer ?? { key, commonName: plan.commonName };
   const isCa = plan.pathLength !== null;
   // keyCertSign and cRLSign (bits 5, 6), or digitalSignature and nonRepudiation (bits 0, 1).
@@ -55,7 +58,7 @@ export function issueCertificate(plan: CertificatePlan, issuer: Issued | null): 
   const signed = derSequence(
     derElement(DER_TAG.context0, derInteger(2)),
     derInteger(concat(Uint8Array.of(0x40), randomBytes(15))),
-    ECDSA_WITH_SHA256,
+    algorithmOf(signer.key),
     nameOf(signer.commonName),
     derSequence(derTime(plan.notBeforeSec), derTime(plan.notAfterSec)),
     nameOf(plan.commonName),
@@ -91,7 +94,7 @@ export function issueRevocationList(issuer: Issued, plan: RevocationPlan): Uint8
   ];
   const signed = derSequence(
     derInteger(1),
-    ECDSA_WITH_SHA256,
+    algorithmOf(issuer.key),
     nameOf(issuer.commonName),
     derTime(plan.thisUpdateSec),
     derTime(plan.nextUpdateSec),
@@ -102,7 +105,16 @@ export function issueRevocationList(issuer: Issued, plan: RevocationPlan): Uint8
 }
 
 function signDer(signed: Uint8Array, key: KeyObject): Uint8Array {
-  return derSequence(signed, ECDSA_WITH_SHA256, derBits(sign('sha256', signed, { key, dsaEncoding: 'der' })));
+  const hash = isP384(key) ? 'sha384' : 'sha256';
+  return derSequence(signed, algorithmOf(key), derBits(sign(hash, signed, { key, dsaEncoding: 'der' })));
+}
+
+function algorithmOf(key: KeyObject): Uint8Array {
+  return derSequence(derOid(isP384(key) ? OID.ecdsaWithSha384 : OID.ecdsaWithSha256));
+}
+
+function isP384(key: KeyObject): boolean {
+  return key.asymmetricKeyDetails?.namedCurve === 'secp384r1';
 }
 
 /** One certificate extension around its DER value. */
@@ -110,10 +122,12 @@ export function toExtension(oid: string, isCritical: boolean, value: Uint8Array)
   return derSequence(derOid(oid), ...(isCritical ? [derBoolean(true)] : []), derOctets(value));
 }
 
-/** x and y of a P-256 key, 32 bytes each. */
+/** x and y of a key, 32 bytes each, or 48 for P-384. */
 export function publicPointOf(key: KeyObject): Uint8Array {
   // The point is the end of a SubjectPublicKeyInfo.
-  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-64);
+  return createPublicKey(key)
+    .export({ format: 'der', type: 'spki' })
+    .subarray(isP384(key) ? -96 : -64);
 }
 
 function nameOf(commonName: string): Uint8Array {

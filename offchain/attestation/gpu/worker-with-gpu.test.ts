@@ -1,0 +1,50 @@
+import { nodeCrypto } from '../../runtime/node-crypto';
+import { encodeClaims } from '../claims';
+import { makeScene, WORKER_CLAIMS } from '../platform/forgery.test-kit';
+import { failedChecks, formatReport, GPU_CHECKS } from '../report';
+import { verifyEvidence } from '../verify-evidence';
+import { documentOf, policyOf } from './gpu.test-kit';
+import { encodeGpuDocument, gpuDocumentHash } from './gpu-document';
+
+describe('evidence of a worker with a GPU', () => {
+  async function sceneWithGpu() {
+    const encoded = encodeGpuDocument(await documentOf());
+    const claims = encodeClaims({ ...WORKER_CLAIMS, gpu: await gpuDocumentHash(encoded, nodeCrypto) });
+    const { input } = await makeScene(claims);
+    const asked: string[] = [];
+    const gpuEvidence = () => {
+      asked.push('gpu');
+      return encoded;
+    };
+    return { asked, input: { ...input, policy: { ...input.policy, gpu: await policyOf() }, gpuEvidence } };
+  }
+
+  test('is accepted', async () => {
+    const { input } = await sceneWithGpu();
+    const { accepted, report } = await verifyEvidence(input);
+    expect(failedChecks(report)).toEqual([]);
+    expect(accepted).toBe(true);
+    expect(formatReport(report)).toContain("gpu-manifests         every measurement is in the reference manifests, says NVIDIA's tool");
+  });
+
+  test('is refused by whoever has not listed its GPU, and when its GPU evidence is left out', async () => {
+    const { input } = await sceneWithGpu();
+    const unlisted = await verifyEvidence({ ...input, policy: { ...input.policy, gpu: await policyOf({ drivers: ['590.13'] }) } });
+    expect(failedChecks(unlisted.report).map(({ name }) => name)).toEqual(['gpu-driver']);
+    const { gpuEvidence: _, ...without } = input;
+    expect(failedChecks((await verifyEvidence(without)).report)[0]).toMatchObject({ name: 'gpu-evidence' });
+  });
+
+  test('does not have its GPU evidence fetched when it is refused anyway', async () => {
+    const { input, asked } = await sceneWithGpu();
+    const { report } = await verifyEvidence({ ...input, allowlist: { ...input.allowlist, model: () => null } });
+    expect(asked).toEqual([]);
+    expect(failedChecks(report).map(({ name }) => name)).toEqual(['model-listed', 'model-active', ...GPU_CHECKS]);
+  });
+
+  test('without a GPU is refused where the policy requires one', async () => {
+    const { input } = await makeScene();
+    const { report } = await verifyEvidence({ ...input, policy: { ...input.policy, gpu: await policyOf() } });
+    expect(failedChecks(report)[0]).toMatchObject({ name: 'gpu-evidence', reason: expect.stringContaining('the policy requires a GPU') });
+  });
+});
