@@ -3,8 +3,8 @@
 'use strict';
 
 const PROCESSES = ['client', 'proxy', 'worker', 'guest'];
-// A benchmark is a test of speed.
-const TEST = '(\\.(test|test-kit|spec)|/benchmark)\\.ts$';
+// A benchmark is a test of speed, a trial one of many inputs.
+const TEST = '(\\.(test|test-kit|spec)|/benchmark)\\.ts$|^offchain/attestation/trials/';
 const inRooms = (rooms) => `^offchain/(${rooms.join('|')})/`;
 
 /** Code of `from` may not import anything under offchain/ or wrappers/ but these. */

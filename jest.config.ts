@@ -24,6 +24,13 @@ const config: Config = {
       transform: translate,
     },
     {
+      // Needs a browser: `npm run test:browser`.
+      displayName: 'browser',
+      testEnvironment: 'node',
+      testMatch: ['<rootDir>/offchain/**/*.browser.ts'],
+      transform: translate,
+    },
+    {
       displayName: 'e2e',
       testEnvironment: 'node',
       testMatch: ['<rootDir>/e2e/**/*.test.ts'],

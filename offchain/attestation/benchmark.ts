@@ -1,5 +1,5 @@
 /**
- * How many quotes one core verifies: `npm run benchmark:attestation`. A SIMULATED platform's quote and collateral, which have every
+ * How many quotes one core verifies: `npm run bench:attestation`. A SIMULATED platform's quote and collateral, which have every
  * form and size of the real ones, on node:crypto. Rates are by processor time, so that other work on the machine does not count.
  */
 import { generateKeyPairSync } from 'node:crypto';

@@ -1,16 +1,5 @@
 import { nodeCrypto } from '../runtime/node-crypto';
-import {
-  flips,
-  intelRoot,
-  makePki,
-  makeScene,
-  NOW,
-  platformOf,
-  REAL_NOW,
-  realQuote,
-  rememberingCrypto,
-  tdReport,
-} from './platform/forgery.test-kit';
+import { intelRoot, makePki, makeScene, NOW, platformOf, REAL_NOW, realQuote, tdReport } from './platform/forgery.test-kit';
 import { type QuotingPlatform, writeQuote } from './platform/quote-writer';
 import { parseQuote } from './quote';
 import { verifyQuote } from './quote-chain';
@@ -51,19 +40,6 @@ describe("under Intel's root", () => {
     expect(await failures(quote, await intelRoot())).toEqual(['trust-root', 'pck-chain']);
     expect(await failures(realQuote('fmspc-90c06f'), root)).toEqual(['trust-root', 'pck-chain']);
   });
-
-  // Bytes that carry no meaning would be listed here: there are none. The two signatures of a quote have a second form each,
-  // (r, n - s), which is many bits away and changes nothing but the digest.
-  test('a real quote with one bit changed in any of its bytes is refused by a named check', async () => {
-    const roots = [await intelRoot()];
-    const crypto = rememberingCrypto();
-    const accepted: number[] = [];
-    for (const { at, bytes } of flips(realQuote('fmspc-90c06f'))) {
-      const { checks } = await verifyQuote(bytes, roots, REAL_NOW['fmspc-90c06f'], crypto);
-      if (checks.every((check) => check.result === 'pass')) accepted.push(at);
-    }
-    expect(accepted).toEqual([]);
-  }, 60_000);
 });
 
 describe('under a development root', () => {

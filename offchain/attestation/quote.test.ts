@@ -58,7 +58,7 @@ describe('a quote', () => {
     ['another outer certification type', patch(quote, 632 + 4 + 128, 5)],
     ['another outer certification size', patch(quote, 632 + 4 + 130, 0)],
     ['an authentication data size past the end', patch(quote, 632 + 4 + 134 + 448, 0xff, 0xff)],
-    ['another inner certification type', patch(quote, 632 + 4 + 134 + 448 + 2 + 25, 1)],
+    ['another inner certification type', patch(quote, 632 + 4 + 134 + 448 + 2 + 32, 1)],
     ['version 5 without a body descriptor', patch(quote, 0, 5)],
     ['nothing', new Uint8Array(0)],
     ['a byte behind the certification data', grown(632)],

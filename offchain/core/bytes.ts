@@ -63,13 +63,13 @@ const BASE64URL_VALUE = Uint8Array.from({ length: 128 }, (_, code) => BASE64URL.
 
 /** base64url without padding. Source: RFC 4648 section 5. */
 export function toBase64Url(bytes: Uint8Array): string {
-  const out: string[] = [];
+  let text = '';
   for (let i = 0; i < bytes.length; i += 3) {
-    const b = (bytes[i] ?? 0) * 65536 + (bytes[i + 1] ?? 0) * 256 + (bytes[i + 2] ?? 0);
-    const chars = Math.min(4, Math.ceil(((bytes.length - i) * 4) / 3));
-    for (let k = 0; k < chars; k++) out.push(BASE64URL[(b >> (18 - 6 * k)) & 63] ?? '');
+    const b = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    text += BASE64URL.charAt(b >> 18) + BASE64URL.charAt((b >> 12) & 63) + BASE64URL.charAt((b >> 6) & 63) + BASE64URL.charAt(b & 63);
   }
-  return out.join('');
+  // A last group of one byte has two characters, one of two bytes three.
+  return text.slice(0, Math.ceil((bytes.length * 4) / 3));
 }
 
 /** Bytes of canonical, unpadded base64url. @throws bad_base64url */

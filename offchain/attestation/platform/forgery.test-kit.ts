@@ -227,6 +227,9 @@ export function* flips(bytes: Uint8Array): Generator<{ readonly at: number; read
   }
 }
 
+/** A million runs would fill the memory. */
+const MAX_REMEMBERED = 20_000;
+
 /** nodeCrypto that remembers answers about signatures: of thousands of variants, nearly all share the same few. */
 export function rememberingCrypto(): CryptoProvider {
   const known = new Map<string, boolean>();
@@ -235,6 +238,7 @@ export function rememberingCrypto(): CryptoProvider {
     verifyP256: async (key, message, signature) => {
       const id = toHex(await nodeCrypto.sha256(Buffer.concat([key, signature, message])));
       const answer = known.get(id) ?? (await nodeCrypto.verifyP256(key, message, signature));
+      if (known.size >= MAX_REMEMBERED) known.clear();
       known.set(id, answer);
       return answer;
     },

@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, sign } from 'node:crypto';
-import { concat, fromHex, utf8 } from '../../core/bytes';
+import { concat, fromHex } from '../../core/bytes';
 import type { TdReport } from '../quote';
 import { publicPointOf } from './development-certificates';
 
@@ -41,6 +41,8 @@ export const SIMULATED_QE: QuotingEnclave = {
   securityVersion: 6,
 };
 
+const SIMULATED_AUTH_DATA = createHash('sha256').update('SIMULATED quoting enclave authentication data').digest();
+
 /** The keys behind a quote. */
 export interface QuotingPlatform {
   readonly pckKey: KeyObject;
@@ -49,6 +51,8 @@ export interface QuotingPlatform {
   readonly attestationKey: KeyObject;
   /** Those of a production enclave unless told otherwise. */
   readonly quotingEnclave?: Partial<QuotingEnclave>;
+  /** What the quoting enclave adds to the attestation key that it names; 32 bytes, as Intel's, unless told otherwise. */
+  readonly authData?: Uint8Array;
 }
 
 /** A signed quote over a TD report: version 5 where the report has the fields of TDX 1.5, otherwise 4 unless told otherwise. */
@@ -88,8 +92,7 @@ const NOTHING = new Uint8Array(0);
 
 /** The quoting enclave's part: its report names the attestation key, and the platform's key signs that report. */
 function certifyAttestationKey(platform: QuotingPlatform): Uint8Array {
-  const { pckChain } = platform;
-  const authData = utf8('SIMULATED quoting enclave');
+  const { pckChain, authData = SIMULATED_AUTH_DATA } = platform;
   const enclave = { ...SIMULATED_QE, ...platform.quotingEnclave };
   const report = concat(
     SIMULATED_CPU_SVN,
