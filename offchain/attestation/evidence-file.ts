@@ -6,6 +6,7 @@ import { CLAIMS_FIELDS } from './claims';
 import type { Collateral } from './collateral';
 import { EvidenceError } from './errors';
 import { MAX_BUNDLE_SIZE } from './evidence';
+import { MAX_GPU_DOCUMENT_SIZE } from './gpu/gpu-document';
 import { MAX_CHAIN_SIZE } from './pem';
 import { MAX_CRL_SIZE } from './revocation-list';
 import { MAX_DOCUMENT_SIZE } from './signed-document';
@@ -13,7 +14,8 @@ import type { ExpectedEvidence, ListedImage, ListedModel } from './verify-eviden
 
 /** Most bytes of an evidence file: every part at its own limit, as base64url, and room for the rest. */
 export const MAX_EVIDENCE_FILE_SIZE =
-  Math.ceil((4 * (MAX_BUNDLE_SIZE + 2 * MAX_CRL_SIZE + 2 * MAX_DOCUMENT_SIZE + 3 * MAX_CHAIN_SIZE)) / 3) + 16 * 1024;
+  Math.ceil((4 * (MAX_BUNDLE_SIZE + MAX_GPU_DOCUMENT_SIZE + 2 * MAX_CRL_SIZE + 2 * MAX_DOCUMENT_SIZE + 3 * MAX_CHAIN_SIZE)) / 3) +
+  16 * 1024;
 
 /** What an evidence file says of itself. */
 export const EVIDENCE_FORMAT = 'cocoon evidence';
@@ -37,6 +39,8 @@ export interface EvidenceFile {
   /** The bundle as it came. */
   readonly bundle: Uint8Array;
   readonly expected: ExpectedEvidence;
+  /** The GPU evidence document. Null where none was asked for. */
+  readonly gpuEvidence: Uint8Array | null;
   /** Null where none was asked for or none was to be had; so with the facts below. */
   readonly collateral: Collateral | null;
   /** The block that the claims name. */
@@ -88,6 +92,7 @@ const fileSchema = z.strictObject({
     model: model.nullable(),
     tls: hash.nullable(),
   }),
+  gpuEvidence: bytes(MAX_GPU_DOCUMENT_SIZE).nullable(),
   collateral: z
     .strictObject({
       rootCrl: bytes(MAX_CRL_SIZE),
@@ -107,13 +112,14 @@ const fileSchema = z.strictObject({
 
 /** The file's bytes: canonical JSON, byte strings as base64url. @throws EvidenceError bad_evidence_file for what is over a limit */
 export function encodeEvidenceFile(file: EvidenceFile): Uint8Array {
-  const { seenAtSec, bundle, expected, collateral, allowlist } = file;
+  const { seenAtSec, bundle, expected, gpuEvidence, collateral, allowlist } = file;
   const encoded = z.safeEncode(fileSchema, {
     format: EVIDENCE_FORMAT,
     version: 1,
     seenAt: seenAtSec,
     bundle,
     expected: { ...expected, sealing: [...expected.sealing] },
+    gpuEvidence,
     collateral,
     block: blockOut(file.block),
     allowlist: {
@@ -139,11 +145,12 @@ export function decodeEvidenceFile(fileBytes: Uint8Array): EvidenceFile {
 export function readEvidenceFile(value: unknown): EvidenceFile {
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) throw malformed(parsed.error);
-  const { seenAt, bundle, expected, collateral, allowlist } = parsed.data;
+  const { seenAt, bundle, expected, gpuEvidence, collateral, allowlist } = parsed.data;
   return {
     seenAtSec: seenAt,
     bundle,
     expected,
+    gpuEvidence,
     collateral,
     block: blockIn(parsed.data.block),
     allowlist: {

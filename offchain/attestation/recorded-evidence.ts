@@ -26,12 +26,17 @@ export interface RecordedEvidence {
  * @throws ConfigError as verifyEvidence
  */
 export async function recordEvidence(input: EvidenceInput, newestBlock: SeenBlock | null): Promise<RecordedEvidence> {
+  let gpuEvidence: Uint8Array | null = null;
   let collateral: Collateral | null = null;
   let block: SeenBlock | null = null;
   let image: EvidenceFile['allowlist']['image'] = null;
   let model: EvidenceFile['allowlist']['model'] = null;
   const verdict = await verifyEvidence({
     ...input,
+    gpuEvidence: async () => {
+      gpuEvidence = (await input.gpuEvidence?.()) ?? null;
+      return gpuEvidence;
+    },
     collateral: {
       collateralFor: async (query) => {
         collateral = await input.collateral.collateralFor(query);
@@ -58,7 +63,8 @@ export async function recordEvidence(input: EvidenceInput, newestBlock: SeenBloc
     },
   });
   const { bundle, expected, nowSec } = input;
-  return { file: { seenAtSec: nowSec, bundle, expected, collateral, block, allowlist: { asOf: newestBlock, image, model } }, verdict };
+  const lists = { asOf: newestBlock, image, model };
+  return { file: { seenAtSec: nowSec, bundle, expected, gpuEvidence, collateral, block, allowlist: lists }, verdict };
 }
 
 /** Who asks again, and what counts for them. Nothing of it is taken from the file. */
@@ -78,11 +84,12 @@ export interface FileQuestion {
  * @throws ConfigError as verifyEvidence
  */
 export function verifyEvidenceFile(file: EvidenceFile, { policy, network, nowSec, crypto }: FileQuestion): Promise<EvidenceVerdict> {
-  const { bundle, expected, collateral, block, allowlist } = file;
+  const { bundle, expected, gpuEvidence, collateral, block, allowlist } = file;
   return verifyEvidence({
     bundle,
     expected: { ...expected, network: network ?? expected.network },
     policy,
+    gpuEvidence: () => gpuEvidence,
     collateral: { collateralFor: () => collateral, drop: () => undefined },
     blocks: (seqno) => (block?.seqno === seqno ? block : null),
     allowlist: {

@@ -49,7 +49,8 @@ describe('a report', () => {
   });
 
   test('names the required checks that did not pass', () => {
-    expect(failedChecks(toReport([good, bad, skipped], facts))).toEqual([bad]);
+    const unrun = { ...bad, name: 'tcb-level', reason: 'could not run after an earlier failure' } as const;
+    expect(failedChecks(toReport([unrun, good, bad, skipped], facts))).toEqual([bad, unrun]);
   });
 
   test('is a table for people that says SIMULATED and MODEL NOT PROVEN, and what differed', () => {

@@ -170,9 +170,11 @@ export function toReport(checks: readonly Check[], facts: { readonly simulated: 
   return { ok: required.length > 0 && required.every((check) => check.result === 'pass'), ...facts, checks };
 }
 
-/** The required checks that did not pass, in order: what an error message names. */
+/** The required checks that did not pass, those that could not run for another's failure behind the others: what an error message names. */
 export function failedChecks(report: Report): readonly Check[] {
-  return report.checks.filter((check) => check.required && check.result !== 'pass');
+  const failed = report.checks.filter((check) => check.required && check.result !== 'pass');
+  const hasRun = ({ reason }: Check) => reason !== NOT_RUN.reason;
+  return [...failed.filter(hasRun), ...failed.filter((check) => !hasRun(check))];
 }
 
 /** The report as a table for people, one line per check, without a line feed at its end. */

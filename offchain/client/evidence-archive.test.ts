@@ -58,6 +58,7 @@ async function openArchive(): Promise<EvidenceArchive> {
       blocks: (seqno) => (seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
       collateral: testCollateral(),
       fetchBundle: (digest) => proxy.evidence(digest),
+      fetchGpuEvidence: (digest) => proxy.gpuEvidence(digest),
     },
     latestBlock: () => NEWEST,
     onTrouble: (error) => troubles.push(error),

@@ -23,6 +23,8 @@ export interface EvidenceArchiveOptions {
     readonly clock: Clock;
     /** Fetches a bundle by its digest. */
     fetchBundle(digest: string): Promise<Uint8Array>;
+    /** Fetches the GPU evidence beside it. */
+    fetchGpuEvidence(digest: string): Promise<Uint8Array>;
   };
   /** The newest block that was seen. */
   latestBlock(): SeenBlock | null;
@@ -97,7 +99,9 @@ export class EvidenceArchive {
     // It was accepted for its offer, so its claims say what the offer said.
     const expected = expectedByClaims(decodeClaims(decodeBundle(bundle).claims), digest);
     const { policy, allowlist, blocks, collateral, clock, crypto } = sources;
-    const input = { bundle, expected, policy, allowlist, blocks, collateral, memory: new VerifierMemory(), nowSec: clock.nowSec(), crypto };
+    const gpuEvidence = () => sources.fetchGpuEvidence(digest);
+    const [memory, nowSec] = [new VerifierMemory(), clock.nowSec()];
+    const input = { bundle, gpuEvidence, expected, policy, allowlist, blocks, collateral, memory, nowSec, crypto };
     const { file, verdict } = await recordEvidence(input, latestBlock());
     // What does not hold any more is asked for again at the next answer.
     if (!verdict.accepted) throw new EvidenceRefused([{ digest, report: verdict.report }]);

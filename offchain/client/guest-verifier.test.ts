@@ -100,7 +100,7 @@ describe('a guest with a GPU', () => {
   });
 
   test('is refused by who believes no GPUs (gpu-root, gpu-mode, gpu-driver, gpu-vbios)', async () => {
-    expect(await refusedChecks(await client())).toEqual(['gpu-root', 'gpu-chain', 'gpu-mode', 'gpu-driver', 'gpu-vbios']);
+    expect(await refusedChecks(await client())).toEqual(['gpu-root', 'gpu-mode', 'gpu-driver', 'gpu-vbios', 'gpu-chain']);
   });
 
   test('is refused when its GPU evidence is kept back, or is of another guest (gpu-evidence)', async () => {
@@ -145,7 +145,7 @@ describe('refuses, and sends nothing, for', () => {
   test('an image that is not listed, or was removed (image-listed)', async () => {
     const refusing = await client();
     refusing.images.clear();
-    expect(await refusedChecks(refusing)).toEqual([...NO_BLOCK, 'image-listed', 'image-role', 'image-active']);
+    expect(await refusedChecks(refusing)).toEqual(['image-listed', ...NO_BLOCK, 'image-role', 'image-active']);
   });
 
   test('an image that is listed and not active yet (image-active)', async () => {
@@ -157,7 +157,7 @@ describe('refuses, and sends nothing, for', () => {
   test('an image that is listed for proxies only (image-role)', async () => {
     const refusing = await client();
     refusing.images.set(guest.imageHash, { roles: ['proxy'], activeFromSec: NOW - 5 });
-    expect(await refusedChecks(refusing)).toEqual([...NO_BLOCK, 'image-role']);
+    expect(await refusedChecks(refusing)).toEqual(['image-role', ...NO_BLOCK]);
   });
 
   test('a model that is not listed (model-listed)', async () => {
@@ -243,7 +243,7 @@ describe('a verdict that is kept', () => {
     refusing.images.clear();
     const response = await refusing.fetch(CHAT_URL, chat(CANARY));
     expect(response.status).toBe(403);
-    expect(await response.json()).toMatchObject({ error: { checks: [...NO_BLOCK, 'image-listed', 'image-role', 'image-active'] } });
+    expect(await response.json()).toMatchObject({ error: { checks: ['image-listed', ...NO_BLOCK, 'image-role', 'image-active'] } });
     expect(peer.relays).toHaveLength(1);
     await refusing.close();
   });
@@ -282,7 +282,7 @@ describe('a verdict that is kept', () => {
     expect((await first).status).toBe(200);
     const response = await waiting;
     expect(response.status).toBe(403);
-    expect(await response.json()).toMatchObject({ error: { checks: ['image-listed', 'image-role', 'image-active'] } });
+    expect(await response.json()).toMatchObject({ error: { checks: ['image-listed', ...NO_BLOCK, 'image-role', 'image-active'] } });
     expect(peer.relays).toHaveLength(1);
     expect(refusing.book.reserved).toBe(0n);
     await refusing.close();

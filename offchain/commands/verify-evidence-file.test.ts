@@ -72,7 +72,7 @@ describe('cocoon verify of evidence', () => {
 
   it('refuses it for another network, and under the root of another (claims-network, trust-root)', async () => {
     const otherNetwork = await run({ file: evidence, network: written.network({ root: `0:${hex(0x12)}` }), at: AT });
-    expect(otherNetwork).toMatchObject({ isVerified: false, failed: ['claims-network'] });
+    expect(otherNetwork).toMatchObject({ isVerified: false, failed: expect.arrayContaining(['claims-network']) });
     const otherRoot = await run({ file: evidence, network: written.network({ der: makePki().root.der }), at: AT });
     expect(otherRoot).toMatchObject({ isVerified: false, last: expect.stringMatching(/^Evidence refused/) });
     expect(otherRoot.failed[0]).toBe('trust-root');
@@ -99,6 +99,7 @@ describe('cocoon verify of evidence', () => {
         expected: { ...expectedOf(written.guest), digest },
         collateral: realCollateral('fmspc-90c06f'),
         block: null,
+        gpuEvidence: null,
         allowlist: { asOf: null, image: null, model: null },
       }),
     );

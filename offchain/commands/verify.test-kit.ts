@@ -77,6 +77,7 @@ export class Written {
         blocks: () => ({ rootHash: BLOCK.rootHash, atSec: NOW - 600 }),
         collateral: testCollateral(),
         fetchBundle: (digest) => proxy.evidence(digest),
+        fetchGpuEvidence: (digest) => proxy.gpuEvidence(digest),
       },
       latestBlock: () => ({ seqno: 1001, rootHash: hex(0x67), atSec: NOW }),
       onTrouble: (error) => {

@@ -151,6 +151,7 @@ async function fileOfBundle(bundle: Uint8Array, claims: Claims, nowSec: number):
     expected: expectedByClaims(claims, await evidenceDigest(bundle, nodeCrypto)),
     collateral: null,
     block: null,
+    gpuEvidence: null,
     allowlist: { asOf: null, image: null, model: null },
   };
 }

@@ -25,8 +25,6 @@ import { WorkerGuests } from './worker-guests';
 
 // From the root contract on a real chain to the verdicts of client and proxy: one look takes a hash away from both.
 
-jest.setTimeout(60_000);
-
 const MAX_AGE_SEC = 120;
 const chain = new LocalChainProcess();
 let guest: TestGuest;

@@ -17,6 +17,7 @@ const NAMES = [
   ...['quote', 'padded quote', 'PEM chain', 'certificate', 'revocation list', 'TCB info', 'QE identity', 'bundle', 'claims'].map(
     (name) => `parser of a ${name}`,
   ),
+  ...['report', 'leaf', 'document', 'appraisal'].map((name) => `parser of a GPU ${name}`),
   ...['root CRL', 'PCK CRL', 'issuer chain', 'TCB info', 'QE identity', 'signature'].map(
     (name) => `verifier of collateral, by its ${name}`,
   ),
