@@ -182,6 +182,17 @@ describe.each(ALL_PRICES)('minimum values of proxy and root at %s prices', (whic
     expect(moved[subject.to === 'root' ? 'Root' : 'Proxy'] ?? 0n).toBeGreaterThanOrEqual(-(subject.pays ?? 0n));
   });
 
+  test('a registration at its minimum binds all that is held but the reserve, and not a nano more (INV-R1)', async () => {
+    const [from, to] = [world.party('proxyOwner'), world.proxy.address];
+    const all = (await world.balance(to)) - ProxyContract.RESERVE;
+    const value = FORWARD + fees.minimum(gas('GasProxyRegister')) - 2n * fees.plain() + fees.carriage(1n, REGISTER_BITS);
+    const bodyOf = (stake: bigint) => ProxyContract.registerBody({ stake, forward: FORWARD });
+    await expectRefused(world, { from, to, body: bodyOf(all + 1n), value }, 'notEnough');
+    await world.restore(inUse);
+    await world.send({ from, to, body: bodyOf(all), value });
+    expect(await world.proxy.getState()).toMatchObject({ stake: all, isListed: true });
+  });
+
   const returning = CASES.filter(({ returnsRest }) => returnsRest);
   test.each(returning)('$from: $name: from twice the minimum on, not a nano before, the rest returns (INV-R3, INV-R4)', async (subject) => {
     const { from, to, body, follows, minimum, pays = 0n } = subject;

@@ -137,6 +137,20 @@ describe('the income of a ProxyContract', () => {
       await refused(completeBody, 'notAnnounced');
     });
 
+    test('of income, and of stake, leaves no trace once it is complete (INV-R1)', async () => {
+      await send(ProxyContract.leaveBody());
+      const before = await world.data(proxy);
+      await send(requestOf(toNano('2'), 0n));
+      world.wait(DELAY);
+      await send(completeBody);
+      expect(await world.data(proxy)).toEqualCell(before);
+      await send(requestOf(0n, toNano('40')));
+      world.wait(DELAY);
+      await send(completeBody);
+      expect((await world.proxy.getState()).withdrawal).toBeNull();
+      await refused(completeBody, 'notAnnounced');
+    });
+
     test('of all income leaves the stake and the reserve (INV-R1)', async () => {
       await send(requestOf(EVERYTHING, 0n));
       world.wait(DELAY);

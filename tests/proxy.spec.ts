@@ -174,6 +174,14 @@ describe('ProxyContract', () => {
       expect(await world.root.getListing(proxy)).toMatchObject({ stake: STAKE + toNano('5') });
     });
 
+    test('leaves no trace of an announcement that it cancels', async () => {
+      await send(registerOf(STAKE), 'proxyOwner', toNano('2'));
+      const before = await world.data(proxy);
+      await send(ProxyContract.requestWithdrawalBody({ income: 1n, stake: 0n }));
+      await send(registerOf(STAKE), 'proxyOwner', toNano('2'));
+      expect(await world.data(proxy)).toEqualCell(before);
+    });
+
     test('cancels an announced withdrawal', async () => {
       await send(ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: 0n }));
       await send(registerOf(STAKE), 'proxyOwner', toNano('2'));

@@ -183,6 +183,16 @@ describe('the registry of a RootContract', () => {
     expect(await world.root.getListing(larger.address)).toEqual({ stake: STAKE + 1n, since: BigInt(START) });
   });
 
+  test('knows a proxy by its last stake when it looks for the smallest (INV-G4)', async () => {
+    const small = await register(1, STAKE + toNano('20'));
+    const raise = ProxyContract.registerBody({ stake: 3n * STAKE, forward: FEE + toNano('0.1') });
+    await world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body: raise, value: 3n * STAKE });
+    const { address } = await register(2, STAKE + toNano('50'));
+    expect(await world.root.getListing(address)).not.toBeNull();
+    expect(await world.root.getListing(small.address)).toBeNull();
+    expect(await world.root.getListing(world.proxy.address)).toMatchObject({ stake: 3n * STAKE });
+  });
+
   test('lets an evicted proxy come back with more stake, and keeps the date of who stays', async () => {
     await register(1, STAKE + toNano('10'));
     await register(2, STAKE + toNano('20'));
