@@ -193,6 +193,16 @@ describe('the registry of a RootContract', () => {
     expect(await world.root.getListing(world.proxy.address)).toMatchObject({ stake: 3n * STAKE });
   });
 
+  test('forgets the stake of a proxy that leaves (INV-G3, INV-G4)', async () => {
+    await world.send({ from: world.party('proxyOwner'), to: world.proxy.address, body: ProxyContract.leaveBody() });
+    const [small, large] = [await register(1, STAKE + toNano('20')), await register(2, STAKE + toNano('30'))];
+    const { address } = await register(3, STAKE + toNano('25'));
+    expect(await world.root.getListing(small.address)).toBeNull();
+    expect(await world.root.getListing(large.address)).not.toBeNull();
+    expect(await world.root.getListing(address)).not.toBeNull();
+    expect(RootContract.parseState(await world.data(root)).proxies.size).toBe(2);
+  });
+
   test('lets an evicted proxy come back with more stake, and keeps the date of who stays', async () => {
     await register(1, STAKE + toNano('10'));
     await register(2, STAKE + toNano('20'));

@@ -194,7 +194,6 @@ describe('a verdict', () => {
     expect(offered()).toEqual([]);
     await round();
     world.isChainDown = false;
-    world.clock.advance(10);
     await refreshedUntil(() => offered().length === 1);
     expect(worker.countOf('POST /v1/challenge')).toBe(2);
   });

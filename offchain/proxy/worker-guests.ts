@@ -79,6 +79,8 @@ const OFFER_REPLACED_SEC = 300;
 export class WorkerGuests {
   private readonly verified = new Map<string, VerifiedGuest>();
   private lastRefused: RefusedEvidence | null = null;
+  /** Digests of evidence that has held here, whether it still does or not; the newest. */
+  private readonly known = new Set<string>();
   /** The key set that the worker names now. */
   private present: string | null = null;
   /** The one that was offered before it, and until when it still is. */
@@ -153,6 +155,10 @@ export class WorkerGuests {
     const oldest = this.verified.keys().next();
     if (this.verified.size >= MAX_GUESTS && !oldest.done) this.verified.delete(oldest.value);
     this.verified.set(digest, guest);
+    this.known.delete(digest);
+    this.known.add(digest);
+    const [first] = this.known;
+    if (this.known.size > MAX_GUESTS && first !== undefined) this.known.delete(first);
     this.lastRefused = null;
     const { hash } = info.model;
     this.parts.log.info({ evidence: digest, model: hash, simulated: guest.isSimulated }, 'evidence of a worker verified');
@@ -194,7 +200,8 @@ export class WorkerGuests {
     const checks = failedChecks(verdict.report).map((check) => check.name);
     // Said once for each evidence: a worker whose image is not active yet is asked again and again.
     if (this.lastRefused?.digest !== digest) log.warn({ evidence: digest, failed: checks.join(' ') }, 'evidence of a worker refused');
-    this.lastRefused = { digest, checks, untilSec: nowSec + REFUSED_SEC };
+    // What has held before is no stranger's: when the chain was silent for a while, nobody waits longer than that.
+    this.lastRefused = { digest, checks, untilSec: nowSec + (this.known.has(digest) ? 0 : REFUSED_SEC) };
     return null;
   }
 

@@ -13,7 +13,7 @@ import { HOUSE, hashOf, readSources } from './contract-sources';
 import { type Mutant, mutantsOf } from './mutants';
 import { Notebook } from './notebook';
 import { summary, tryAll } from './run';
-import { describe, listOf, readList, unexplained, writeList } from './survivors';
+import { describe, listOf, readList, unexplained, writeList } from './survivor-list';
 
 const LIST = join(__dirname, 'survivors.json');
 const NOTES = join(HOUSE, '.cocoon', 'mutate.json');

@@ -5,7 +5,7 @@ import { known } from '../world';
 import { judgesOf, likeliestFirst } from './judges';
 import { mutantsOf } from './mutants';
 import { Notebook } from './notebook';
-import { listOf, readList, type SurvivorList, unexplained, writeList } from './survivors';
+import { listOf, readList, type SurvivorList, unexplained, writeList } from './survivor-list';
 
 const [first, second, third] = mutantsOf(
   new Map([['a.tact', 'fun subject(s: Slice) {\n    s.endParse();\n    s.endParse();\n    throwUnless(7, isOwner(s));\n}\n']]),

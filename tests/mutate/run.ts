@@ -7,7 +7,7 @@ import { judgesIn, judgesOf, likeliestFirst } from './judges';
 import { Lane, type Outcome } from './lane';
 import type { Mutant } from './mutants';
 import type { Notebook, Verdict } from './notebook';
-import { describe, type SurvivorList } from './survivors';
+import { describe, type SurvivorList } from './survivor-list';
 
 /** Nobody waits for the specs longer than this before they have been timed. */
 const FIRST_PATIENCE_MS = 15 * 60_000;

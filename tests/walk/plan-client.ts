@@ -4,7 +4,7 @@ import { ClientContract } from '../../wrappers/ClientContract';
 import type { Answered, Body } from './bodies';
 import { answer, type Book, ChannelBook, type ClientVoucher } from './book';
 import { type Signer, signerOf, WEAK_KEYS } from './keys';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
+import { amountFrom, asUint64, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { type Accounts, addressOf, type ClientAccount, PARTIES, type Party, sessionKeysOf } from './stage';
 
 /** What an answer may cost, in nanoTON; more than 2^32 - 1 does not fit its tokens. */
@@ -147,7 +147,7 @@ function voucherOf(scene: Scene, channel: ClientAccount): ClientVoucher {
       break;
     }
     case 4:
-      return new ChannelBook(channel.address).add(signerOf('stranger'), channel.state.charged + 1n, 9n, []);
+      return new ChannelBook(channel.address).add(signerOf('stranger'), asUint64(channel.state.charged + 1n), 9n, []);
     case 5:
       if (old.length > 0) return altered(pickFrom(old, amount));
       break;
@@ -216,7 +216,7 @@ function receiptsOf(scene: Scene, channel: ClientAccount): readonly Answered[] {
         { ...first, settled: { ...first.settled, receiptSignature: first.settled.authorisationSignature }, answeredBy: signerOf('nobody') },
       ];
     case 7:
-      return [{ ...first, settled: { ...first.settled, order: { ...first.settled.order, number: number + 1n } } }];
+      return [{ ...first, settled: { ...first.settled, order: { ...first.settled.order, number: asUint64(number + 1n) } } }];
     default:
       return settleable.length > 0 ? settleable.slice(0, 1 + (amount % MOST_RECEIPTS)) : [first];
   }

@@ -5,7 +5,7 @@ import { WorkerContract } from '../../wrappers/WorkerContract';
 import { EVERYTHING } from '../../wrappers/withdrawal';
 import type { Body } from './bodies';
 import { WEAK_KEYS } from './keys';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
+import { amountFrom, asUint64, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { addressOf, type ClientAccount, FEE, type ProxyAccount, payerKeysOf, STAKE } from './stage';
 
 const ENDPOINT = { url: 'https://proxy.example:10001', keyPin: null } as const;
@@ -95,8 +95,8 @@ function registerOf({ action, accounts }: Scene, proxy: ProxyAccount): Plan {
   const { state } = proxy;
   const fee = ofKind(accounts, 'root')[0]?.state.governance.params.registrationFee ?? FEE;
   const enough = state.stake > STAKE ? state.stake : STAKE;
-  const stake = form % 5 === 4 ? amountFrom(enough, amount) : enough + toNano(String(amount % 4));
-  const forward = form % 7 === 6 ? amountFrom(fee, amount) : fee + REGISTERING;
+  const stake = form % 5 === 4 ? amountFrom(enough, amount) : asUint64(enough + toNano(String(amount % 4)));
+  const forward = form % 7 === 6 ? amountFrom(fee, amount) : asUint64(fee + REGISTERING);
   const missing = stake + ProxyContract.RESERVE - proxy.balance;
   const coins = forward + REGISTERING + (missing > 0n && missing < toNano('1000') ? missing : 0n);
   return { from: state.terms.owner, to: proxy, body: { op: 'ownerProxyRegister', stake, forward }, coins };

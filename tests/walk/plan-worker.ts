@@ -5,7 +5,7 @@ import { WorkerContract } from '../../wrappers/WorkerContract';
 import type { Body, Signed } from './bodies';
 import { Book } from './book';
 import { type Signer, signerOf } from './keys';
-import { amountFrom, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
+import { amountFrom, asUint64, mostlyFrom, ofKind, type Plan, pickFrom, type Scene } from './scene';
 import { type ProxyAccount, payerKeysOf, type WorkerAccount } from './stage';
 
 export function planWorker(scene: Scene): Plan | null {
@@ -76,7 +76,7 @@ function voucherOf({ accounts, action, book }: Scene, channel: WorkerAccount): S
       break;
     }
     case 4:
-      return new Book().signForWorker(address, signerOf('stranger'), state.paid + 1n, 1n);
+      return new Book().signForWorker(address, signerOf('stranger'), asUint64(state.paid + 1n), 1n);
     case 5:
       if (old.length > 0) {
         const voucher = pickFrom(old, amount);

@@ -1,5 +1,6 @@
 /** What a step is planned from, and how one of many is chosen: the same choice always comes to the same. */
 import { type Address, toNano } from '@ton/core';
+import { EVERYTHING } from '../../wrappers/withdrawal';
 import type { Action } from './actions';
 import type { Body } from './bodies';
 import type { Book } from './book';
@@ -37,11 +38,13 @@ export function mostlyFrom<T>(list: readonly T[], choice: number, isLikely: (ite
 /** `usual`, or an amount near it, or an extreme one. */
 export function amountFrom(usual: bigint, choice: number): bigint {
   const amounts = [usual, usual / 2n, toNano('1'), usual, toNano('0.05'), usual + 1n, usual - 1n, 0n, 1n, EVERYTHING, usual, 1n << 63n];
-  const amount = pickFrom(amounts, choice);
-  return amount < 0n ? 0n : amount > EVERYTHING ? EVERYTHING : amount;
+  return asUint64(pickFrom(amounts, choice));
 }
 
-const EVERYTHING = (1n << 64n) - 1n;
+/** The nearest amount that fits a message. */
+export function asUint64(amount: bigint): bigint {
+  return amount < 0n ? 0n : amount > EVERYTHING ? EVERYTHING : amount;
+}
 
 export function ofKind<K extends Account['kind']>(accounts: Accounts, kind: K): readonly Extract<Account, { readonly kind: K }>[] {
   const isOfKind = (account: Account): account is Extract<Account, { readonly kind: K }> => account.kind === kind;
