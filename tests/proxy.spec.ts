@@ -28,6 +28,18 @@ describe('ProxyContract', () => {
   const refused = (body: Cell, code: ExitCodeName, name = 'proxyOwner', value = toNano('1')) =>
     expectRefused(world, { from: world.party(name), to: proxy, body, value }, code);
 
+  test('that was never configured can be listed and leave', async () => {
+    const fresh = await World.create();
+    const sender = fresh.party('proxyOwner').getSender();
+    await fresh.root.sendTopUp(fresh.party('rootOwner').getSender(), { value: toNano('1') });
+    await fresh.proxy.sendRegister(sender, { stake: STAKE, forward: FEE + toNano('0.1'), value: STAKE + FEE + toNano('1') });
+    expect(await fresh.proxy.getState()).toMatchObject({ operator: null, isListed: true, stake: STAKE });
+    expect(await fresh.root.getListing(proxy)).toMatchObject({ stake: STAKE });
+    await fresh.proxy.sendLeave(sender);
+    expect(await fresh.proxy.getState()).toMatchObject({ operator: null, isListed: false });
+    expect(await fresh.root.getListing(proxy)).toBeNull();
+  });
+
   test('that was never configured returns all that it holds to its owner (INV-R5)', async () => {
     const fresh = await World.create();
     const sender = fresh.party('proxyOwner').getSender();
