@@ -164,8 +164,15 @@ export class DevNetwork {
     await this.killAndHeal(name);
   }
 
-  async increaseTime(seconds: number): Promise<void> {
-    await this.dev('increaseTime', { seconds });
+  /** @returns block time afterwards; the processes learn of it when they look at the chain next */
+  async increaseTime(seconds: number): Promise<number> {
+    return movedSchema.parse(await this.dev('increaseTime', { seconds })).result.blockTimeSec;
+  }
+
+  /** Whether a process has seen a block of that time, or a later one. */
+  async hasSeen(name: 'proxy' | 'worker' | 'client', blockTimeSec: number): Promise<boolean> {
+    const { body } = await getControl(controlSocketPath(this.folder(name)), '/healthz');
+    return healthSchema.parse(JSON.parse(body)).details.blockTimeSec >= blockTimeSec;
   }
 
   /** Coins from nothing. */
@@ -173,10 +180,11 @@ export class DevNetwork {
     await this.dev('faucet', { address: address.toRawString(), amountNano: amountNano.toString() });
   }
 
-  private async dev(name: string, params: object): Promise<void> {
+  private async dev(name: string, params: object): Promise<unknown> {
     const url = this.chainUrl.replace('/api/v2/jsonRPC', `/dev/${name}`);
     const response = await fetch(url, { method: 'POST', body: JSON.stringify(params) });
     if (!response.ok) throw new Error(`/dev/${name} answered ${response.status}`);
+    return response.json();
   }
 
   /** Ctrl-C. @returns the exit code */
@@ -193,6 +201,8 @@ export class DevNetwork {
   }
 }
 
+const movedSchema = z.object({ result: z.object({ blockTimeSec: z.number() }) });
+const healthSchema = z.object({ details: z.object({ blockTimeSec: z.number() }) });
 const networkFile = z.object({ networkId: z.int(), chain: z.array(z.object({ url: z.string() })) });
 
 /** Address of a raw text. */

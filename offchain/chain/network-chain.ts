@@ -26,6 +26,8 @@ export interface NetworkChain {
   readonly clock: Clock;
   readonly root: Address;
   readonly lists: AllowlistView;
+  /** For /healthz: the time of the newest block seen, Unix seconds, which stands still when the chain cannot be read. */
+  health(): { readonly blockTimeSec: number };
   /** Ends after the reads that are under way. */
   stop(): Promise<void>;
 }
@@ -51,7 +53,8 @@ export async function openNetworkChain(network: Network, pollMs: number, log: Lo
   const stop = async () => {
     await Promise.all([watcher.stop(), stopReading()]);
   };
-  return { client, watcher, clock, root, lists, stop };
+  const health = () => ({ blockTimeSec: watcher.latestBlock?.atSec ?? 0 });
+  return { client, watcher, clock, root, lists, health, stop };
 }
 
 /** Reads the root's lists again and again, until the returned function is called. */

@@ -65,6 +65,8 @@ export interface CocoonClient {
   onAnswer(listener: (report: AnswerReport) => void): () => void;
   /** @throws ChainError */
   balance(): Promise<ClientBalance>;
+  /** For /healthz. */
+  health(): ReturnType<NetworkChain['health']>;
   /** Opens the channel with the configured deposit if it is not open. @throws ChannelError, ChainError */
   openChannel(): Promise<void>;
   /** Pays into the channel from the owner's wallet. @throws ChannelError, ChainError */
@@ -211,6 +213,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    health: () => chain.health(),
     balance: async () => {
       const view = await account.refresh();
       const paidNano = view?.paid ?? 0n;

@@ -46,6 +46,7 @@ async function start(context: ProcessContext<ClientConfig>): Promise<RunningProc
 
   return {
     details: { url: `http://${host}:${port}/v1`, port, channel },
+    health: () => ({ status: 'ok', details: client.health() }),
     commands: commandsOf(client, recent),
     stop: async () => {
       gateway.close();

@@ -179,7 +179,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
 
   return {
     details: { url, port, contract: contract.address.toRawString(), operator: operator.address.toRawString() },
-    health: () => ({ status: 'ok', details: { workers: workers.size, offers: workers.offers(null).length } }),
+    health: () => ({ status: 'ok', details: { ...chain.health(), workers: workers.size, offers: workers.offers(null).length } }),
     commands: {
       /** Charges every voucher that is worth anything, and receipts whose time has come; answers the amount in TON. */
       settle: async () => ({ charged: formatTon(await settlement.chargeAll()) }),

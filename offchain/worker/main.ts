@@ -97,6 +97,7 @@ async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProc
     health: () => ({
       status: guest.status?.state === 'ready' ? 'ok' : 'failing',
       details: {
+        ...chain.health(),
         guest: guest.status?.state ?? 'gone',
         connected: [...links.values()].filter((link) => link.connected).length,
         simulated: guest.status?.simulated ?? false,
