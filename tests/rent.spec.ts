@@ -4,13 +4,18 @@ import { ProxyContract } from '../wrappers/ProxyContract';
 import { RootContract } from '../wrappers/RootContract';
 import { WorkerContract } from '../wrappers/WorkerContract';
 import { EVERYTHING } from '../wrappers/withdrawal';
-import { ALL_PRICES, DELAY, rentOf, World, YEAR } from './world';
+import { ALL_PRICES, DELAY, rentOf, START, World, YEAR } from './world';
 
 /**
  * How long the reserve must last, and how long an emptied contract must live, in years. The dear prices are history: they are here to
  * show how much room there is, and they would freeze an emptied proxy after four years and a half.
  */
 const YEARS = { mainnet: { reserve: 5, emptied: 5 }, dear: { reserve: 1, emptied: 4 } } as const;
+
+/** What an account may owe before the chain deletes it: `delete_due_limit` of config parameter 21. */
+const MOST_DEBT = toNano('1');
+/** Times in statements are uint32. */
+const YEARS_LEFT = BigInt(Math.ceil((2 ** 32 - START) / YEAR));
 
 describe.each(ALL_PRICES)('rent at %s prices', (which) => {
   const rent = async (world: World, address: Address, years: number) => {
@@ -28,6 +33,16 @@ describe.each(ALL_PRICES)('rent at %s prices', (which) => {
     const paid = await rent(world, address(world), YEARS[which].reserve);
     expect(paid).toBeGreaterThan(0n);
     expect(paid).toBeLessThan(reserve);
+  });
+
+  test('never makes a channel, nor at mainnet prices any contract, owe what it is deleted for (INV-R7)', async () => {
+    const channels = ['clientChannel', 'workerChannel'] as const;
+    for (const name of which === 'mainnet' ? ([...channels, 'proxy', 'root'] as const) : channels) {
+      const world = await World.inUse(which);
+      const yearly = await rent(world, world[name].address, 1);
+      expect(yearly).toBeGreaterThan(0n);
+      expect(yearly * YEARS_LEFT).toBeLessThan(MOST_DEBT);
+    }
   });
 
   test('leaves an emptied channel, an emptied proxy and an emptied worker channel alive (INV-R7)', async () => {

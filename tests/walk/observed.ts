@@ -23,7 +23,10 @@ export interface Observed {
   readonly isBounced: boolean;
   /** Whether rent has just taken the contract its code. */
   readonly isFreezing: boolean;
+  /** Whether there is no account any more. */
   readonly isDestroyed: boolean;
+  /** Whether it went because, frozen, it owed more rent than the chain puts up with. */
+  readonly isOverdue: boolean;
   readonly internals: readonly Message[];
   readonly externals: readonly Message[];
   /** Fees, and what the messages that were sent still pay on their way. */
@@ -58,6 +61,7 @@ export function observe({ description, outMessages, totalFees, endStatus }: Tran
     isBounced: bouncePhase?.type === 'ok',
     isFreezing: storagePhase?.statusChange === 'frozen',
     isDestroyed: endStatus === 'non-existing',
+    isOverdue: storagePhase?.statusChange === 'deleted',
     internals,
     externals: messages.filter(({ info }) => info.type === 'external-out'),
     allFees: totalFees.coins + onTheWay,

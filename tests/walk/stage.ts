@@ -127,4 +127,19 @@ export function undeployed(): Accounts {
   return accounts;
 }
 
+/** The contract before anybody deployed it. */
+export function asMade(account: Account): Account {
+  const data = known(account.init.data ?? undefined);
+  switch (account.kind) {
+    case 'root':
+      return { ...account, ...NOT_DEPLOYED, state: RootContract.parseState(data) };
+    case 'proxy':
+      return { ...account, ...NOT_DEPLOYED, state: ProxyContract.parseState(data) };
+    case 'client':
+      return { ...account, ...NOT_DEPLOYED, state: ClientContract.parseState(data) };
+    case 'worker':
+      return { ...account, ...NOT_DEPLOYED, state: WorkerContract.parseState(data) };
+  }
+}
+
 const NOT_DEPLOYED = { status: 'uninit', balance: 0n, lastData: null, isBroken: false } as const;

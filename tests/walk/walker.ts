@@ -14,7 +14,7 @@ import { type Body, encode } from './bodies';
 import type { AccountView, Chain } from './chain';
 import { receive } from './model';
 import { coinsOf, type Observed, observe, type Verdict } from './observed';
-import { type Account, type Accounts, addressOf, PARTIES } from './stage';
+import { type Account, type Accounts, addressOf, asMade, PARTIES } from './stage';
 import { textOf } from './text';
 import { type Arrival, type Effects, NOTHING, Refusal, type RefusalCode } from './transition';
 
@@ -170,9 +170,10 @@ export class Walker {
       held: balance - value,
       prices: network.prices,
     };
-    expect('destroyed', observed.isDestroyed && before.status !== 'uninit' && !observed.isFreezing, false);
+    const mayGo = before.status === 'uninit' || observed.isFreezing || (observed.isOverdue && MAY_BE_OVERDUE.includes(before.kind));
+    expect('destroyed', observed.isDestroyed && !mayGo, false);
 
-    const predicted = observed.isFreezing ? ABSENT : predict(before, letter, arrival);
+    const predicted = observed.isFreezing || observed.isOverdue ? ABSENT : predict(before, letter, arrival);
     const isAccepted = agree(predicted, observed, arrival, before);
     const effects = isAccepted && 'effects' in predicted ? predicted.effects : NOTHING;
     const sends = isAccepted ? this.sent(letter, effects, observed) : this.bounced(letter, observed);
@@ -224,6 +225,9 @@ export class Walker {
 }
 
 type Prediction = { readonly account: Account; readonly effects: Effects } | { readonly code: RefusalCode } | { readonly absent: true };
+
+/** At dear prices they owe a TON within the times of a walk, decades after their last coin; a channel, whose vouchers would count anew, never does. */
+const MAY_BE_OVERDUE: readonly Account['kind'][] = ['root', 'proxy'];
 
 /** No code that could run. Rent freezes a contract for the whole of one message, even if that brings its state. */
 const ABSENT: Prediction = { absent: true };
@@ -284,9 +288,10 @@ function checked(
   before: Account,
   { balance, state }: AccountView,
   isAccepted: boolean,
-  { isFreezing }: Observed,
+  { isFreezing, isOverdue }: Observed,
 ): Account {
   if (state.type === 'frozen') return { ...before, balance, status: 'frozen' };
+  if (state.type === 'uninit' && isOverdue) return asMade(before);
   if (state.type === 'uninit') {
     // The chain forgets a contract that is as it was made: what it was made of brings it back.
     if (isFreezing) expect('data', textOf(before.lastData), textOf(before.init.data));
