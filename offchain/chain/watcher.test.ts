@@ -1,5 +1,7 @@
+import { Address } from '@ton/core';
 import { OffsetClock } from '../core/clock';
 import { silentLog } from '../runtime/log';
+import { ChainError } from './chain-error';
 import { LocalChainProcess } from './local-chain.test-kit';
 import type { SendingWallet } from './wallet';
 import { ChainWatcher } from './watcher';
@@ -101,4 +103,38 @@ test('looks by itself between start and stop', async () => {
   const atStop = looks;
   await watcher.poll();
   expect(looks).toBe(atStop + 1);
+});
+
+const ACCOUNT = {
+  state: 'uninitialized',
+  balance: 0n,
+  codeHash: null,
+  code: null,
+  data: null,
+  lastLt: 0n,
+  lastHash: null,
+  atSec: 1,
+} as const;
+
+test('reads sixteen accounts at a time, and all of them though one cannot be read', async () => {
+  const addresses = Array.from({ length: 50 }, (_, index) => new Address(0, Buffer.alloc(32, index + 1)));
+  const read: string[] = [];
+  let running = 0;
+  let most = 0;
+  const getAccount = async (address: Address) => {
+    read.push(address.toRawString());
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running--;
+    if (address === addresses[3]) throw new ChainError('chain_unreachable', 'no answer');
+    return { ...ACCOUNT, address };
+  };
+  const latestBlock = async () => ({ seqno: 1, rootHash: '00'.repeat(32), atSec: 1 });
+  const watcher = new ChainWatcher({ client: { latestBlock, getAccount }, intervalMs: 5, log: silentLog() });
+  const heard = new Set<Address>();
+  for (const address of addresses) watcher.onAccount(address, (account) => void heard.add(account.address));
+  await expect(watcher.poll()).rejects.toMatchObject({ code: 'chain_unreachable' });
+  expect(most).toBe(16);
+  expect(read).toEqual(addresses.map((address) => address.toRawString()));
+  expect(addresses.filter((address) => !heard.has(address))).toEqual([addresses[3]]);
 });

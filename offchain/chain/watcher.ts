@@ -5,7 +5,7 @@ import type { Logger } from '../runtime/log';
 import type { ChainAccount, ChainBlock, ChainClient } from './chain-client';
 
 export interface WatcherOptions {
-  readonly client: ChainClient;
+  readonly client: Pick<ChainClient, 'latestBlock' | 'getAccount'>;
   readonly intervalMs: number;
   readonly log: Logger;
   /** Set to each new block's time: given where the network's clock is the chain. */
@@ -15,6 +15,9 @@ export interface WatcherOptions {
 /** Called after each read of an account; `changed` at the first and whenever there was a transaction since the last. */
 export type AccountListener = (account: ChainAccount, changed: boolean) => void | Promise<void>;
 export type BlockListener = (block: ChainBlock) => void | Promise<void>;
+
+/** Accounts that are read at a time: a public endpoint refuses a burst of more than it likes, and a proxy may watch ten thousand. */
+const MAX_READS = 16;
 
 interface WatchedAccount {
   readonly address: Address;
@@ -61,7 +64,7 @@ export class ChainWatcher {
     return () => this.blockListeners.delete(listener);
   }
 
-  /** Looks once, now, and throws what the first failing read threw. A look that is under way is waited for, then another is taken. */
+  /** Looks once, now; reads everything that can be read, and throws what the first failing read threw. A look that is under way is waited for, then another is taken. */
   async poll(): Promise<void> {
     while (this.polling !== undefined) await this.polling.catch(() => undefined);
     this.polling = this.look();
@@ -104,8 +107,14 @@ export class ChainWatcher {
       clock?.setNow(block.atSec);
       for (const listener of this.blockListeners) await this.call(() => listener(block));
     }
-    const reads = await Promise.allSettled([...this.accounts.values()].map((watched) => this.readAccount(watched)));
-    for (const read of reads) if (read.status === 'rejected') throw read.reason;
+    const left = [...this.accounts.values()].values();
+    const failures: unknown[] = [];
+    // Each reader takes the next account that no other has taken.
+    const readOn = async () => {
+      for (const watched of left) await this.readAccount(watched).catch((error: unknown) => failures.push(error));
+    };
+    await Promise.all(Array.from({ length: MAX_READS }, readOn));
+    if (failures.length > 0) throw failures[0];
   }
 
   private async readAccount(watched: WatchedAccount): Promise<void> {
