@@ -94,6 +94,22 @@ test('asks the proxy for a bundle that it was given before once, and for one tha
   expect(statSync(fileOf(guest.digest)).mtimeMs).toBe(written);
 });
 
+test.each([
+  ['cut short', (whole: Uint8Array) => whole.subarray(0, whole.length / 2)],
+  ['empty', () => new Uint8Array(0)],
+  ['another document', () => new TextEncoder().encode('{}\n')],
+])('writes a file anew that is %s, before it goes into a receipt', async (_what, damage) => {
+  expect((await client.fetch(CHAT_URL, chat('one'))).status).toBe(200);
+  const [report] = client.reports;
+  if (report === undefined) throw new RangeError('no answer');
+  await archive.keep(guest.digest);
+  const whole = readFileSync(fileOf(guest.digest));
+  writeFileSync(fileOf(guest.digest), damage(whole));
+  expect(JSON.parse(await archive.receiptFile(report, session.publicKey))).toMatchObject({ evidence: { format: 'cocoon evidence' } });
+  expect(readFileSync(fileOf(guest.digest)).equals(whole)).toBe(true);
+  expect(troubles).toEqual([]);
+});
+
 test('writes nothing that does not hold, says so, and tries again at the next answer', async () => {
   const image = client.images.get(guest.imageHash);
   client.images.clear();

@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../attestation/canonical-json';
 import { decodeClaims } from '../attestation/claims';
+import { EvidenceError } from '../attestation/errors';
 import { decodeBundle } from '../attestation/evidence';
-import { encodeEvidenceFile, MAX_EVIDENCE_FILE_SIZE, type SeenBlock } from '../attestation/evidence-file';
+import { encodeEvidenceFile, MAX_EVIDENCE_FILE_SIZE, readEvidenceFile, type SeenBlock } from '../attestation/evidence-file';
 import { expectedByClaims, recordEvidence } from '../attestation/recorded-evidence';
 import { VerifierMemory } from '../attestation/verifier-memory';
 import type { EvidenceInput } from '../attestation/verify-evidence';
@@ -56,9 +57,8 @@ export class EvidenceArchive {
     return bundle;
   }
 
-  /** Writes the evidence of a guest that was verified, unless it is there. Resolves when that is over; never rejects. */
+  /** Writes the evidence of a guest that was verified, unless an evidence file is there. Resolves when that is over; never rejects. */
   keep(digest: string): Promise<void> {
-    if (existsSync(this.path(digest))) return Promise.resolve();
     const known = this.writing.get(digest);
     if (known !== undefined) return known;
     const writing = this.write(digest)
@@ -94,6 +94,7 @@ export class EvidenceArchive {
   }
 
   private async write(digest: string): Promise<void> {
+    if (this.load(digest) !== null) return;
     const { sources, latestBlock } = this.options;
     const bundle = this.bundles.get(digest) ?? (await this.fetchBundle(digest));
     // It was accepted for its offer, so its claims say what the offer said.
@@ -110,9 +111,18 @@ export class EvidenceArchive {
     this.forgetOldest();
   }
 
+  /** What was written of a guest; null where nothing was, or where what is there now is no evidence file. */
   private load(digest: string): unknown {
     const path = this.path(digest);
-    return existsSync(path) ? decodeCanonicalJson(readFileSync(path).subarray(0, -1), MAX_EVIDENCE_FILE_SIZE) : null;
+    if (!existsSync(path)) return null;
+    try {
+      const value = decodeCanonicalJson(readFileSync(path).subarray(0, -1), MAX_EVIDENCE_FILE_SIZE);
+      readEvidenceFile(value);
+      return value;
+    } catch (error) {
+      if (error instanceof EvidenceError) return null;
+      throw error;
+    }
   }
 
   private forgetOldest(): void {
