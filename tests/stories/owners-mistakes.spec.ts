@@ -1,5 +1,4 @@
 import { Address, beginCell, type Cell, contractAddress, type StateInit, toNano } from '@ton/core';
-import type { BlockchainSnapshot } from '@ton/sandbox';
 import { ClientContract, type ClientTerms } from '../../wrappers/ClientContract';
 import { codeOf } from '../../wrappers/contract-code';
 import { OPCODE } from '../../wrappers/opcodes';
@@ -7,21 +6,9 @@ import { ProxyContract, packEndpoint } from '../../wrappers/ProxyContract';
 import { CHANGE_KIND, RootContract } from '../../wrappers/RootContract';
 import { WorkerContract } from '../../wrappers/WorkerContract';
 import { EVERYTHING } from '../../wrappers/withdrawal';
-import {
-  DELAY,
-  DEPOSIT,
-  FEE,
-  known,
-  PAYER,
-  publicKeyOf,
-  SESSION,
-  STAKE,
-  signedVoucher,
-  signedWorkerVoucher,
-  TIMELOCK,
-  World,
-} from '../world';
-import { Story } from './story';
+import { DELAY, DEPOSIT, FEE, known, PAYER, publicKeyOf, SESSION, STAKE, signedVoucher, signedWorkerVoucher, TIMELOCK } from '../world';
+import { Start } from './start';
+import type { Story } from './story';
 
 const ALL = { amount: EVERYTHING };
 const ENDPOINT = { url: 'https://proxy.example:10001', keyPin: null };
@@ -37,36 +24,24 @@ const WEAK_KEY = 1n << 248n;
 type Mistaken = Address | null;
 
 describe("an owner's mistake", () => {
-  let world: World;
-  let inUse: BlockchainSnapshot;
+  let start: Start;
   let story: Story;
-  let channel: Address;
-  let proxy: Address;
-  let root: Address;
-  /** What lies in the proxy when a story begins. */
-  let estate: bigint;
 
   beforeAll(async () => {
-    world = await World.inUse();
-    inUse = world.snapshot();
-    channel = world.clientChannel.address;
-    proxy = world.proxy.address;
-    root = world.root.address;
-    estate = await world.balance(proxy);
+    start = await Start.at();
   });
 
   beforeEach(async () => {
-    await world.restore(inUse);
-    story = new Story(world);
+    story = await start.story();
   });
 
-  const elsewhere = () => new Address(MASTERCHAIN, world.party('stranger').address.hash);
+  const elsewhere = () => new Address(MASTERCHAIN, start.world.party('stranger').address.hash);
   const chargeOf = (to: Address, total: bigint) => ClientContract.chargeBody(signedVoucher({ channel: to, total, upTo: 1n, open: 0n }));
 
   describe("in a client's terms", () => {
     /** A channel under terms that no wrapper would make, named Mistake. */
     const mistaken = (terms: { readonly [Role in 'operator' | 'proxy' | 'owner']?: Mistaken }): { address: Address; init: StateInit } => {
-      const sound: ClientTerms = world.clientTerms;
+      const sound: ClientTerms = start.world.clientTerms;
       const packed = beginCell()
         .storeAddress(terms.operator === undefined ? sound.operator : terms.operator)
         .storeAddress(terms.proxy === undefined ? sound.proxy : terms.proxy)
@@ -76,18 +51,18 @@ describe("an owner's mistake", () => {
       const data = known(ClientContract.create(sound).init?.data ?? undefined);
       const init = { code: codeOf('ClientContract'), data: withFirstReference(data, packed) };
       const address = contractAddress(0, init);
-      world.name(address, 'Mistake');
+      start.world.name(address, 'Mistake');
       return { address, init };
     };
     const use = async (terms: ClientTerms) => {
       const { address, init } = ClientContract.create(terms);
-      world.name(address, 'Mistake');
+      start.world.name(address, 'Mistake');
       await story.send('client', address, OPEN, { value: DEPOSIT, init });
       return address;
     };
     const leave = async (address: Address, name = 'client') => {
       await story.send(name, address, ANNOUNCE);
-      world.wait(DELAY);
+      start.world.wait(DELAY);
       await story.send(name, address, COMPLETE);
     };
 
@@ -105,7 +80,7 @@ describe("an owner's mistake", () => {
       const { address, init } = mistaken({ owner: owner.address });
       await story.send('elsewhere', address, OPEN, { value: DEPOSIT, init });
       await leave(address, 'elsewhere');
-      expect(await world.balance(address)).toBe(0n);
+      expect(await start.world.balance(address)).toBe(0n);
       expect(story.table()).toEqual({ elsewhere: -story.costs('Mistake'), Mistake: story.costs('Mistake') });
     });
 
@@ -123,15 +98,15 @@ describe("an owner's mistake", () => {
     });
 
     test('the client itself as operator and as proxy: it pays itself, and nobody else', async () => {
-      const { address: own } = world.party('client');
-      const address = await use({ ...world.clientTerms, operator: own, proxy: own });
+      const { address: own } = start.world.party('client');
+      const address = await use({ ...start.world.clientTerms, operator: own, proxy: own });
       await story.send('client', address, chargeOf(address, toNano('4')));
       await story.send('client', address, ClientContract.releaseBody(ALL));
       expect(story.table()).toEqual({ client: -story.costs('Mistake'), Mistake: story.costs('Mistake') });
     });
 
     test("a contract as owner that cannot leave: only the operator's release brings the deposit to it", async () => {
-      const { address, init } = mistaken({ owner: channel });
+      const { address, init } = mistaken({ owner: start.channel });
       await story.send('stranger', address, undefined, { value: DEPOSIT, init });
       await story.refused('notAllowed', 'client', address, ANNOUNCE);
       await story.send('operator', address, ClientContract.releaseBody(ALL));
@@ -140,14 +115,14 @@ describe("an owner's mistake", () => {
     });
 
     test('a ProxyContract as owner: its own owner orders what a client would do, and the proxy has it all', async () => {
-      const { address, init } = ClientContract.create({ ...world.clientTerms, owner: proxy });
-      world.name(address, 'Mistake');
+      const { address, init } = ClientContract.create({ ...start.world.clientTerms, owner: start.proxy });
+      start.world.name(address, 'Mistake');
       await story.send('stranger', address, undefined, { value: DEPOSIT, init });
       await story.order(address, OPEN);
       await story.order(address, ANNOUNCE);
-      world.wait(DELAY);
+      start.world.wait(DELAY);
       await story.send('stranger', address, COMPLETE);
-      expect(await world.balance(address)).toBe(0n);
+      expect(await start.world.balance(address)).toBe(0n);
       expect(story.table()).toEqual({
         stranger: -DEPOSIT,
         Mistake: story.costs('Mistake'),
@@ -158,16 +133,16 @@ describe("an owner's mistake", () => {
     });
 
     test('no delay: the client leaves in the second in which it announces, which its proxy could have read', async () => {
-      const address = await use({ ...world.clientTerms, withdrawDelay: 0 });
+      const address = await use({ ...start.world.clientTerms, withdrawDelay: 0 });
       await story.send('client', address, ANNOUNCE);
       await story.send('client', address, COMPLETE);
       await story.send('operator', address, chargeOf(address, toNano('4')));
-      expect(await world.balance(address)).toBe(0n);
+      expect(await start.world.balance(address)).toBe(0n);
       expect(story.table()).toEqual({ client: -story.costs('Mistake'), Mistake: story.costs('Mistake') });
     });
 
     test('the longest delay: the client cannot leave alone in its lifetime, the operator can let it go at once', async () => {
-      const address = await use({ ...world.clientTerms, withdrawDelay: 2 ** 32 - 1 });
+      const address = await use({ ...start.world.clientTerms, withdrawDelay: 2 ** 32 - 1 });
       await story.send('client', address, ANNOUNCE);
       await story.refused('tooEarly', 'client', address, COMPLETE);
       await story.send('operator', address, ClientContract.releaseBody(ALL));
@@ -175,14 +150,14 @@ describe("an owner's mistake", () => {
     });
 
     test('a zero or a weak session key: refused, the deposit comes back, and the channel can still be opened', async () => {
-      const { address, init } = ClientContract.create({ ...world.clientTerms, withdrawDelay: DELAY + 1 });
-      world.name(address, 'Mistake');
+      const { address, init } = ClientContract.create({ ...start.world.clientTerms, withdrawDelay: DELAY + 1 });
+      start.world.name(address, 'Mistake');
       for (const sessionKey of [0n, WEAK_KEY]) {
         const { trace } = await story.attempt('client', address, ClientContract.openBody({ sessionKey }), { value: DEPOSIT, init });
         expect(trace).toEqual(['client > Mistake: ownerClientOpen refused (badKey)', 'Mistake > client: bounce']);
-        await story.refused('badKey', 'client', channel, ClientContract.rotateKeyBody({ sessionKey }));
+        await story.refused('badKey', 'client', start.channel, ClientContract.rotateKeyBody({ sessionKey }));
       }
-      await story.refused('badKey', 'client', channel, ClientContract.rotateKeyBody({ sessionKey: publicKeyOf(SESSION) }));
+      await story.refused('badKey', 'client', start.channel, ClientContract.rotateKeyBody({ sessionKey: publicKeyOf(SESSION) }));
       expect(story.table()).toEqual({});
       await story.send('client', address, OPEN, { value: DEPOSIT, init });
       expect(story.table()).toEqual({ client: -DEPOSIT, Mistake: DEPOSIT });
@@ -201,17 +176,17 @@ describe("an owner's mistake", () => {
       WorkerContract.claimBody(signedWorkerVoucher({ workerContract: to, total, tokens: 1n }));
 
     test('addr_none or another workchain as owner: the proxy does not fund it', async () => {
-      for (const workerOwner of [null, elsewhere()]) await story.refused('badAddress', 'operator', proxy, fundBody(workerOwner));
+      for (const workerOwner of [null, elsewhere()]) await story.refused('badAddress', 'operator', start.proxy, fundBody(workerOwner));
       expect(story.table()).toEqual({});
     });
 
     test('the proxy itself as owner: it pays itself', async () => {
-      const { address } = WorkerContract.create({ ...world.workerTerms, owner: proxy });
-      world.name(address, 'Mistake');
-      await story.send('operator', proxy, fundBody(proxy));
+      const { address } = WorkerContract.create({ ...start.world.workerTerms, owner: start.proxy });
+      start.world.name(address, 'Mistake');
+      await story.send('operator', start.proxy, fundBody(start.proxy));
       await story.send('stranger', address, claimOf(address, toNano('1')));
       await story.order(address, WorkerContract.requestWithdrawalBody(ALL));
-      world.wait(DELAY);
+      start.world.wait(DELAY);
       await story.send('stranger', address, WorkerContract.completeWithdrawalBody());
       expect(story.table()).toEqual({
         Proxy: story.change - story.costs('Mistake'),
@@ -221,12 +196,12 @@ describe("an owner's mistake", () => {
     });
 
     test('a zero payer key: no voucher counts, and the proxy takes back what somebody put in', async () => {
-      const { address, init } = WorkerContract.create({ ...world.workerTerms, payerKey: 0n });
-      world.name(address, 'Mistake');
+      const { address, init } = WorkerContract.create({ ...start.world.workerTerms, payerKey: 0n });
+      start.world.name(address, 'Mistake');
       await story.send('stranger', address, undefined, { value: toNano('2'), init });
       await story.refused('noKey', 'workerOwner', address, claimOf(address, toNano('1')));
       await story.order(address, WorkerContract.requestWithdrawalBody(ALL));
-      world.wait(DELAY);
+      start.world.wait(DELAY);
       await story.send('stranger', address, WorkerContract.completeWithdrawalBody());
       expect(story.table()).toEqual({
         stranger: -toNano('2'),
@@ -248,21 +223,21 @@ describe("an owner's mistake", () => {
         .endCell();
 
     test('addr_none or another workchain as operator, a zero or a weak payer key: refused, and the operator stays', async () => {
-      const operator = world.party('operator').address;
+      const operator = start.world.party('operator').address;
       for (const mistake of [null, elsewhere()]) {
-        await story.refused('badAddress', 'proxyOwner', proxy, configureBody(mistake, publicKeyOf(PAYER)));
+        await story.refused('badAddress', 'proxyOwner', start.proxy, configureBody(mistake, publicKeyOf(PAYER)));
       }
-      for (const key of [0n, WEAK_KEY]) await story.refused('badKey', 'proxyOwner', proxy, configureBody(operator, key));
-      await story.send('operator', proxy, ProxyContract.anchorBody({ root: 1n }));
+      for (const key of [0n, WEAK_KEY]) await story.refused('badKey', 'proxyOwner', start.proxy, configureBody(operator, key));
+      await story.send('operator', start.proxy, ProxyContract.anchorBody({ root: 1n }));
       expect(story.table()).toEqual({});
     });
 
     test('the proxy itself as operator: nobody can fund, and the owner sets another', async () => {
-      const fund = ProxyContract.fundBody({ workerOwner: world.party('workerOwner').address, amount: toNano('2') });
-      await story.send('proxyOwner', proxy, configureBody(proxy, publicKeyOf(PAYER)));
-      for (const name of ['operator', 'proxyOwner']) await story.refused('notAllowed', name, proxy, fund);
-      await story.send('proxyOwner', proxy, configureBody(world.party('operator').address, publicKeyOf(PAYER)));
-      await story.send('operator', proxy, fund);
+      const fund = ProxyContract.fundBody({ workerOwner: start.world.party('workerOwner').address, amount: toNano('2') });
+      await story.send('proxyOwner', start.proxy, configureBody(start.proxy, publicKeyOf(PAYER)));
+      for (const name of ['operator', 'proxyOwner']) await story.refused('notAllowed', name, start.proxy, fund);
+      await story.send('proxyOwner', start.proxy, configureBody(start.world.party('operator').address, publicKeyOf(PAYER)));
+      await story.send('operator', start.proxy, fund);
       expect(story.table()).toEqual({ Proxy: -toNano('2'), Worker: toNano('2') });
     });
 
@@ -274,18 +249,18 @@ describe("an owner's mistake", () => {
           .storeAddress(to)
           .storeRef(ClientContract.collectBody())
           .endCell();
-      for (const to of [null, elsewhere()]) await story.refused('badAddress', 'proxyOwner', proxy, orderTo(to));
-      for (const to of [proxy, root]) await story.refused('notAllowed', 'proxyOwner', proxy, orderTo(to));
-      const { address: nobody } = ClientContract.create({ ...world.clientTerms, withdrawDelay: DELAY + 1 });
-      world.name(nobody, 'Nobody');
-      const { trace } = await story.attempt('proxyOwner', proxy, orderTo(nobody));
+      for (const to of [null, elsewhere()]) await story.refused('badAddress', 'proxyOwner', start.proxy, orderTo(to));
+      for (const to of [start.proxy, start.root]) await story.refused('notAllowed', 'proxyOwner', start.proxy, orderTo(to));
+      const { address: nobody } = ClientContract.create({ ...start.world.clientTerms, withdrawDelay: DELAY + 1 });
+      start.world.name(nobody, 'Nobody');
+      const { trace } = await story.attempt('proxyOwner', start.proxy, orderTo(nobody));
       expect(trace.slice(2)).toEqual(['Nobody > Proxy: bounce', 'Proxy > proxyOwner: payment']);
       expect(story.table()).toEqual({});
     });
 
     test('no delay: the root does not list it, and the stake leaves in the second in which it is announced', async () => {
-      const { address, init } = ProxyContract.create({ ...world.proxyTerms, withdrawDelay: 0 });
-      world.name(address, 'Mistake');
+      const { address, init } = ProxyContract.create({ ...start.world.proxyTerms, withdrawDelay: 0 });
+      start.world.name(address, 'Mistake');
       const forward = FEE + toNano('0.2');
       const value = STAKE + forward + toNano('1');
       const register = ProxyContract.registerBody({ stake: STAKE, forward });
@@ -298,13 +273,13 @@ describe("an owner's mistake", () => {
       await story.attempt('proxyOwner', address, ProxyContract.leaveBody());
       await story.send('proxyOwner', address, ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: EVERYTHING }));
       await story.send('proxyOwner', address, ProxyContract.completeWithdrawalBody());
-      expect(await world.balance(address)).toBe(0n);
+      expect(await start.world.balance(address)).toBe(0n);
       expect(story.table()).toEqual({ proxyOwner: -story.costs('Mistake'), Mistake: story.costs('Mistake') });
     });
 
     test('a stake below the minimum: the root refuses it, and it leaves again by announcement', async () => {
-      const { address, init } = ProxyContract.create({ ...world.proxyTerms, index: 1 });
-      world.name(address, 'Mistake');
+      const { address, init } = ProxyContract.create({ ...start.world.proxyTerms, index: 1 });
+      start.world.name(address, 'Mistake');
       const forward = FEE + toNano('0.2');
       const register = ProxyContract.registerBody({ stake: STAKE - 1n, forward });
       const { trace } = await story.attempt('proxyOwner', address, register, { value: STAKE + forward + toNano('1'), init });
@@ -312,19 +287,19 @@ describe("an owner's mistake", () => {
       await story.refused('stakeFalls', 'proxyOwner', address, ProxyContract.registerBody({ stake: 0n, forward: 0n }));
       await story.attempt('proxyOwner', address, ProxyContract.leaveBody());
       await story.send('proxyOwner', address, ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: EVERYTHING }));
-      world.wait(DELAY);
+      start.world.wait(DELAY);
       await story.send('proxyOwner', address, ProxyContract.completeWithdrawalBody());
       expect(story.table()).toEqual({ proxyOwner: -story.costs('Mistake'), Mistake: story.costs('Mistake') });
     });
 
     test('more than it has, asked of its announcement or for its workers: it gets what is free, or nothing', async () => {
-      const fund = (amount: bigint) => ProxyContract.fundBody({ workerOwner: world.party('workerOwner').address, amount });
-      await story.refused('notEnough', 'operator', proxy, fund(EVERYTHING));
-      await story.refused('nothingToPay', 'operator', proxy, fund(0n));
-      await story.send('proxyOwner', proxy, ProxyContract.requestWithdrawalBody({ income: EVERYTHING - 1n, stake: 0n }));
-      world.wait(DELAY);
-      await story.send('proxyOwner', proxy, ProxyContract.completeWithdrawalBody());
-      const free = estate - story.costs('Proxy') - STAKE - ProxyContract.RESERVE;
+      const fund = (amount: bigint) => ProxyContract.fundBody({ workerOwner: start.world.party('workerOwner').address, amount });
+      await story.refused('notEnough', 'operator', start.proxy, fund(EVERYTHING));
+      await story.refused('nothingToPay', 'operator', start.proxy, fund(0n));
+      await story.send('proxyOwner', start.proxy, ProxyContract.requestWithdrawalBody({ income: EVERYTHING - 1n, stake: 0n }));
+      start.world.wait(DELAY);
+      await story.send('proxyOwner', start.proxy, ProxyContract.completeWithdrawalBody());
+      const free = start.estate - story.costs('Proxy') - STAKE - ProxyContract.RESERVE;
       expect(story.table()).toEqual({ proxyOwner: free, Proxy: -free });
     });
   });
@@ -337,8 +312,8 @@ describe("an owner's mistake", () => {
 
     test('addr_none, another workchain or the root itself as new owner or guardian: cannot even be scheduled', async () => {
       for (const kind of ['owner', 'guardian'] as const) {
-        for (const address of [null, elsewhere(), root]) {
-          await story.refused('badAddress', 'rootOwner', root, scheduleOf(addressChange(kind, address)));
+        for (const address of [null, elsewhere(), start.root]) {
+          await story.refused('badAddress', 'rootOwner', start.root, scheduleOf(addressChange(kind, address)));
         }
       }
       expect(story.table()).toEqual({});
@@ -347,20 +322,20 @@ describe("an owner's mistake", () => {
     test('no timelock, or one that outlasts everybody: cannot even be scheduled', async () => {
       for (const timelock of [0, 366 * 86_400 + 1, 2 ** 32 - 1]) {
         const change = { kind: 'timelock', timelock } as const;
-        await story.refused('badParams', 'rootOwner', root, RootContract.scheduleBody({ change }));
+        await story.refused('badParams', 'rootOwner', start.root, RootContract.scheduleBody({ change }));
       }
       expect(story.table()).toEqual({});
     });
 
     test('a new owner that cannot act: nobody can apply it, it lapses, and the owner still collects the fees', async () => {
-      const held = await world.balance(root);
-      await story.send('rootOwner', root, RootContract.scheduleBody({ change: { kind: 'owner', owner: proxy } }));
-      world.wait(TIMELOCK);
+      const held = await start.world.balance(start.root);
+      await story.send('rootOwner', start.root, RootContract.scheduleBody({ change: { kind: 'owner', owner: start.proxy } }));
+      start.world.wait(TIMELOCK);
       const apply = RootContract.applyBody({ kind: 'owner' });
-      for (const name of ['rootOwner', 'guardian', 'proxyOwner']) await story.refused('notAllowed', name, root, apply);
-      world.wait(TIMELOCK + 1);
-      await story.refused('lapsed', 'rootOwner', root, apply);
-      await story.send('rootOwner', root, RootContract.collectFeesBody());
+      for (const name of ['rootOwner', 'guardian', 'proxyOwner']) await story.refused('notAllowed', name, start.root, apply);
+      start.world.wait(TIMELOCK + 1);
+      await story.refused('lapsed', 'rootOwner', start.root, apply);
+      await story.send('rootOwner', start.root, RootContract.collectFeesBody());
       const collected = held - story.costs('Root') - RootContract.RESERVE;
       expect(story.table()).toEqual({ rootOwner: collected, Root: -collected });
     });

@@ -1,11 +1,11 @@
-import { type Address, beginCell, type Cell } from '@ton/core';
+import { beginCell, type Cell } from '@ton/core';
 import { sign } from '@ton/crypto';
-import type { BlockchainSnapshot } from '@ton/sandbox';
 import { ClientContract, type SettledReceipt } from '../../wrappers/ClientContract';
 import { packAuthorisation, packPrices, statementHash } from '../../wrappers/statements';
 import { COST, PRICES, settled } from '../settling';
-import { known, publicKeyOf, RECEIPT, SESSION, STRANGER_KEY, World } from '../world';
-import { Story } from './story';
+import { known, publicKeyOf, RECEIPT, SESSION, STRANGER_KEY } from '../world';
+import { Start } from './start';
+import type { Story } from './story';
 
 /** Bits of settled_receipt$_ before and after its reference, and of settled_authorisation$_ (schema.tlb). */
 const SIGNATURE = 512;
@@ -73,24 +73,19 @@ function shortenSealed(receipt: Cell, count: number): Cell {
 const lengths = (used: number): readonly number[] => [1, 8, 32, 40, 64, MAX_BITS - used];
 
 describe('a settlement that was spliced from what was signed', () => {
-  let world: World;
-  let inUse: BlockchainSnapshot;
+  let start: Start;
   let story: Story;
-  let channel: Address;
 
   beforeAll(async () => {
-    world = await World.inUse();
-    inUse = world.snapshot();
-    channel = world.clientChannel.address;
+    start = await Start.at();
   });
 
   beforeEach(async () => {
-    await world.restore(inUse);
-    story = new Story(world);
+    story = await start.story();
   });
 
   const bodyOf = (...receipts: readonly SettledReceipt[]) => ClientContract.settleBody({ receipts });
-  const one = (number = 1n) => settled({ channel, number });
+  const one = (number = 1n) => settled({ channel: start.channel, number });
   const nothingMoved = () => expect(story.table()).toEqual({});
 
   test('with a longer sealed hash, so that token counts would be read further back: refused at any length', async () => {
@@ -100,7 +95,7 @@ describe('a settlement that was spliced from what was signed', () => {
       await story.refused(
         'malformed',
         'operator',
-        channel,
+        start.channel,
         withReceipt(body, (receipt) => lengthenSealed(receipt, count)),
       );
     }
@@ -113,7 +108,7 @@ describe('a settlement that was spliced from what was signed', () => {
       await story.refused(
         'malformed',
         'operator',
-        channel,
+        start.channel,
         withReceipt(body, (receipt) => shortenSealed(receipt, count)),
       );
     }
@@ -123,15 +118,15 @@ describe('a settlement that was spliced from what was signed', () => {
   test('with the bits where they belong: paid, so that the splices above differ in nothing else', async () => {
     await story.send(
       'operator',
-      channel,
+      start.channel,
       withReceipt(bodyOf(one()), (receipt) => lengthenSealed(receipt, 0)),
     );
     expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
   });
 
   test('from two requests: the receipt of one under the authorisation of the other is refused, whichever part is swapped', async () => {
-    const cheap = settled({ channel, number: 1n, usage: { uncachedPrompt: 1, cachedPrompt: 0, answer: 0, reasoning: 0 } });
-    const dear = settled({ channel, number: 2n, authorisation: { seal: 99n } });
+    const cheap = settled({ channel: start.channel, number: 1n, usage: { uncachedPrompt: 1, cachedPrompt: 0, answer: 0, reasoning: 0 } });
+    const dear = settled({ channel: start.channel, number: 2n, authorisation: { seal: 99n } });
     const splices: readonly SettledReceipt[] = [
       { ...cheap, receipt: dear.receipt, receiptSignature: dear.receiptSignature },
       { ...cheap, receipt: dear.receipt },
@@ -144,25 +139,25 @@ describe('a settlement that was spliced from what was signed', () => {
       { ...cheap, receipt: { ...cheap.receipt, usage: dear.receipt.usage } },
       { ...cheap, authorisationSignature: cheap.receiptSignature, receiptSignature: cheap.authorisationSignature },
     ];
-    for (const splice of splices) await story.refused('badSignature', 'operator', channel, bodyOf(splice));
-    await story.refused('badSignature', 'operator', channel, bodyOf(one(), { ...dear, receipt: cheap.receipt }));
+    for (const splice of splices) await story.refused('badSignature', 'operator', start.channel, bodyOf(splice));
+    await story.refused('badSignature', 'operator', start.channel, bodyOf(one(), { ...dear, receipt: cheap.receipt }));
     nothingMoved();
   });
 
   test('from an order of another channel with the same number: refused, since the contract puts its own address there', async () => {
-    const other = ClientContract.create({ ...world.clientTerms, owner: world.party('stranger').address }).address;
+    const other = ClientContract.create({ ...start.world.clientTerms, owner: start.world.party('stranger').address }).address;
     const elsewhere = settled({ channel: other, number: 1n });
-    await story.refused('badSignature', 'operator', channel, bodyOf(elsewhere));
+    await story.refused('badSignature', 'operator', start.channel, bodyOf(elsewhere));
     // The hash of the order does not travel: nobody can show one that belongs to another order.
-    await story.refused('badSignature', 'operator', channel, bodyOf({ ...elsewhere, order: one().order }));
+    await story.refused('badSignature', 'operator', start.channel, bodyOf({ ...elsewhere, order: one().order }));
     nothingMoved();
   });
 
   test('from the same receipt twice, in one message and in two: refused the second time', async () => {
-    await story.refused('notRising', 'operator', channel, bodyOf(one(), one()));
-    await story.refused('notRising', 'operator', channel, bodyOf(one(1n), one(2n), one(2n)));
-    await story.send('operator', channel, bodyOf(one()));
-    await story.refused('notRising', 'operator', channel, bodyOf(one()));
+    await story.refused('notRising', 'operator', start.channel, bodyOf(one(), one()));
+    await story.refused('notRising', 'operator', start.channel, bodyOf(one(1n), one(2n), one(2n)));
+    await story.send('operator', start.channel, bodyOf(one()));
+    await story.refused('notRising', 'operator', start.channel, bodyOf(one()));
     expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
   });
 
@@ -172,23 +167,38 @@ describe('a settlement that was spliced from what was signed', () => {
       beginCell().storeSlice(PRICES_CELL.beginParse()).storeBit(true).endCell(),
       beginCell().storeSlice(PRICES_CELL.beginParse()).storeRef(PRICES_CELL).endCell(),
     ]) {
-      await story.refused('badSignature', 'operator', channel, withPrices(bodyOf(one()), spoilt));
+      await story.refused('badSignature', 'operator', start.channel, withPrices(bodyOf(one()), spoilt));
     }
     nothingMoved();
   });
 
   test('with bits behind the prices that the client did sign: costs what the prices say, and nothing more', async () => {
     const signed = cellOf((builder) => builder.storeBits(packAuthorisation(one().authorisation).bits), [LONGER_PRICES]);
-    const own = settled({ channel, number: 1n, receipt: { authorisationHash: statementHash(signed) } });
+    const own = settled({ channel: start.channel, number: 1n, receipt: { authorisationHash: statementHash(signed) } });
     const authorisationSignature = sign(signed.hash(), SESSION.secretKey);
-    await story.send('operator', channel, withPrices(bodyOf({ ...own, authorisationSignature }), LONGER_PRICES));
+    await story.send('operator', start.channel, withPrices(bodyOf({ ...own, authorisationSignature }), LONGER_PRICES));
     expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
   });
 
   test('with a receipt that another guest signed, or the client itself: refused', async () => {
-    await story.refused('badSignature', 'operator', channel, bodyOf(settled({ channel, number: 1n, receiptKey: STRANGER_KEY })));
-    await story.refused('badSignature', 'operator', channel, bodyOf(settled({ channel, number: 1n, receiptKey: SESSION })));
-    await story.refused('badSignature', 'operator', channel, bodyOf(settled({ channel, number: 1n, sessionKey: RECEIPT })));
+    await story.refused(
+      'badSignature',
+      'operator',
+      start.channel,
+      bodyOf(settled({ channel: start.channel, number: 1n, receiptKey: STRANGER_KEY })),
+    );
+    await story.refused(
+      'badSignature',
+      'operator',
+      start.channel,
+      bodyOf(settled({ channel: start.channel, number: 1n, receiptKey: SESSION })),
+    );
+    await story.refused(
+      'badSignature',
+      'operator',
+      start.channel,
+      bodyOf(settled({ channel: start.channel, number: 1n, sessionKey: RECEIPT })),
+    );
     nothingMoved();
   });
 });
