@@ -5,20 +5,29 @@ import { GAS } from '../../wrappers/minimum-value';
 import { openHash, packAuthorisation, packOrder, statementHash } from '../../wrappers/statements';
 import { type Answered, type Body, receiverOf } from './bodies';
 import { WEAK_KEYS } from './keys';
-import { type Arrival, endOf, NOTHING, payAbove, payBack, refuseUnless, returnExcess, type Transition } from './transition';
+import {
+  type Arrival,
+  announceWithdrawal,
+  completeWithdrawal,
+  endOf,
+  keepCoins,
+  NOTHING,
+  payAbove,
+  payBack,
+  refuseUnless,
+  returnExcess,
+  type Transition,
+} from './transition';
 
 const MOST_RECEIPTS = 5;
 const LARGEST = (1n << 64n) - 1n;
 
 export function receiveByClient(state: ClientState, arrival: Arrival): Transition<ClientState> {
-  const { body, from, now } = arrival;
+  const { body, from } = arrival;
   switch (body.op) {
     case 'payment':
-      // One bit is no tag.
-      endOf(body);
-      return { state, ...NOTHING };
     case 'comment':
-      return { state, ...NOTHING };
+      return keepCoins(state, body);
     case 'operatorClientCharge':
     case 'operatorClientSettle':
     case 'operatorClientCollect':
@@ -27,20 +36,11 @@ export function receiveByClient(state: ClientState, arrival: Arrival): Transitio
       requirePayee(state, from);
       endOf(body);
       return { state, ...payBack(arrival, ClientContract.RESERVE, state.terms.owner, body.amount, GAS.clientRelease) };
-    case 'ownerClientRequestWithdrawal': {
+    case 'ownerClientRequestWithdrawal':
       refuseUnless(from.equals(state.terms.owner), 'notAllowed');
-      endOf(body);
-      const readyAt = BigInt(now + state.terms.withdrawDelay);
-      const withdrawal = body.amount === 0n ? null : { amount: body.amount, readyAt };
-      return { state: { ...state, withdrawal }, ...returnExcess(arrival, GAS.clientRequest) };
-    }
-    case 'anyClientCompleteWithdrawal': {
-      endOf(body);
-      refuseUnless(state.withdrawal !== null, 'notAnnounced');
-      refuseUnless(BigInt(now) >= state.withdrawal.readyAt, 'tooEarly');
-      const paid = payBack(arrival, ClientContract.RESERVE, state.terms.owner, state.withdrawal.amount, GAS.clientComplete);
-      return { state: { ...state, withdrawal: null }, ...paid };
-    }
+      return announceWithdrawal(state, arrival, body.amount, GAS.clientRequest);
+    case 'anyClientCompleteWithdrawal':
+      return completeWithdrawal(state, arrival, ClientContract.RESERVE, state.terms.owner, GAS.clientComplete);
     default:
       return setKey(state, arrival);
   }

@@ -15,8 +15,8 @@ import {
   atLeastZero,
   endOf,
   isBasechain,
+  keepCoins,
   least,
-  NOTHING,
   plain,
   refuseUnless,
   requireValue,
@@ -35,11 +35,8 @@ export function receiveByProxy(state: ProxyState, arrival: Arrival): Transition<
   const { body, from } = arrival;
   switch (body.op) {
     case 'payment':
-      // One bit is no tag.
-      endOf(body);
-      return { state, ...NOTHING };
     case 'comment':
-      return { state, ...NOTHING };
+      return keepCoins(state, body);
     case 'bounce':
       return { state, sends: [plain(state.terms.owner, 0n, true)], kept: arrival.held, mayStarve: true };
     case 'operatorProxyFund':

@@ -14,7 +14,7 @@ import {
   type Effects,
   endOf,
   isBasechain,
-  NOTHING,
+  keepCoins,
   plain,
   refuseUnless,
   requireValue,
@@ -35,11 +35,8 @@ export function receiveByRoot(state: RootState, arrival: Arrival): Transition<Ro
   const { owner, guardian } = state.governance;
   switch (body.op) {
     case 'payment':
-      // One bit is no tag.
-      endOf(body);
-      return { state, ...NOTHING };
     case 'comment':
-      return { state, ...NOTHING };
+      return keepCoins(state, body);
     case 'ownerRootAddImage':
       refuseUnless(from.equals(owner), 'notAllowed');
       return addImage(state, arrival, body);

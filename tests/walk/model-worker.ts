@@ -2,17 +2,14 @@
 import { GAS } from '../../wrappers/minimum-value';
 import { WorkerContract, type WorkerState } from '../../wrappers/WorkerContract';
 import type { Body } from './bodies';
-import { type Arrival, endOf, NOTHING, payAbove, payBack, refuseUnless, returnExcess, type Transition } from './transition';
+import { type Arrival, announceWithdrawal, completeWithdrawal, keepCoins, payAbove, refuseUnless, type Transition } from './transition';
 
 export function receiveByWorker(state: WorkerState, arrival: Arrival): Transition<WorkerState> {
-  const { body, from, self, now } = arrival;
+  const { body, from, self } = arrival;
   switch (body.op) {
     case 'payment':
-      // One bit is no tag.
-      endOf(body);
-      return { state, ...NOTHING };
     case 'comment':
-      return { state, ...NOTHING };
+      return keepCoins(state, body);
     case 'anyWorkerClaim': {
       const { statement, signer } = body.voucher;
       const isSigned = statement.workerContract.equals(self) && signer.publicKey === state.terms.payerKey;
@@ -24,20 +21,11 @@ export function receiveByWorker(state: WorkerState, arrival: Arrival): Transitio
       const tokens = statement.tokens > state.tokens ? statement.tokens : state.tokens;
       return { state: { ...state, paid: state.paid + amount, tokens }, ...effects };
     }
-    case 'proxyWorkerRequestWithdrawal': {
+    case 'proxyWorkerRequestWithdrawal':
       refuseUnless(from.equals(state.terms.proxy), 'notAllowed');
-      endOf(body);
-      const readyAt = BigInt(now + state.terms.withdrawDelay);
-      const withdrawal = body.amount === 0n ? null : { amount: body.amount, readyAt };
-      return { state: { ...state, withdrawal }, ...returnExcess(arrival, GAS.workerRequest) };
-    }
-    case 'anyWorkerCompleteWithdrawal': {
-      endOf(body);
-      refuseUnless(state.withdrawal !== null, 'notAnnounced');
-      refuseUnless(BigInt(now) >= state.withdrawal.readyAt, 'tooEarly');
-      const paid = payBack(arrival, WorkerContract.RESERVE, state.terms.proxy, state.withdrawal.amount, GAS.workerComplete);
-      return { state: { ...state, withdrawal: null }, ...paid };
-    }
+      return announceWithdrawal(state, arrival, body.amount, GAS.workerRequest);
+    case 'anyWorkerCompleteWithdrawal':
+      return completeWithdrawal(state, arrival, WorkerContract.RESERVE, state.terms.proxy, GAS.workerComplete);
     default:
       refuseUnless(false, 'unknownMessage');
   }

@@ -64,6 +64,12 @@ export function endOf(body: Body): void {
   refuseUnless(body.tail !== true, 'malformed');
 }
 
+/** What comes without a tag stays, and changes nothing else. A comment may be of any length; one bit is neither it nor a payment. */
+export function keepCoins<State>(state: State, body: Body): Transition<State> {
+  if (body.op === 'payment') endOf(body);
+  return { state, ...NOTHING };
+}
+
 export const isBasechain = (address: Address) => address.workChain === 0;
 
 export const atLeastZero = (amount: bigint) => (amount < 0n ? 0n : amount);
@@ -94,6 +100,40 @@ export function payBack(arrival: Arrival, reserve: bigint, payer: Address, asked
   const paid = payAbove(arrival, asked === EVERYTHING ? 0n : reserve, payer, asked, gas);
   refuseUnless(paid.amount > 0n, 'nothingToPay');
   return { sends: paid.sends, kept: paid.kept };
+}
+
+/** A channel as far as its payer's withdrawal goes. */
+interface Withdrawable {
+  readonly terms: { readonly withdrawDelay: number };
+  readonly withdrawal: { readonly amount: bigint; readonly readyAt: bigint } | null;
+}
+
+/** The payer announces to take `amount` back; 0 takes an announcement back. */
+export function announceWithdrawal<State extends Withdrawable>(
+  state: State,
+  arrival: Arrival,
+  amount: bigint,
+  gas: bigint,
+): Transition<State> {
+  endOf(arrival.body);
+  const readyAt = BigInt(arrival.now + state.terms.withdrawDelay);
+  const withdrawal = amount === 0n ? null : { amount, readyAt };
+  return { state: { ...state, withdrawal }, ...returnExcess(arrival, gas) };
+}
+
+/** Pays the payer of a channel what was announced, from its day on. */
+export function completeWithdrawal<State extends Withdrawable>(
+  state: State,
+  arrival: Arrival,
+  reserve: bigint,
+  payer: Address,
+  gas: bigint,
+): Transition<State> {
+  endOf(arrival.body);
+  refuseUnless(state.withdrawal !== null, 'notAnnounced');
+  refuseUnless(BigInt(arrival.now) >= state.withdrawal.readyAt, 'tooEarly');
+  const paid = payBack(arrival, reserve, payer, state.withdrawal.amount, gas);
+  return { state: { ...state, withdrawal: null }, ...paid };
 }
 
 /** Of a message that pays nobody: much excess goes back, little stays. */
