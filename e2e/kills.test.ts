@@ -3,7 +3,6 @@ import { ClientContract, WorkerContract } from '../offchain/chain/contracts';
 import { DevNetwork, type ProcessName, raw, until } from './network.test-kit';
 import { SlowEngine } from './slow-engine.test-kit';
 
-const anything = z.unknown();
 const balanceSchema = z.object({ channel: z.string(), owed: z.string() });
 const proxySchema = z.object({
   workers: z.array(z.object({ contract: z.string(), owedNano: z.string() })),
@@ -30,22 +29,9 @@ describe('a process that is killed mid-request', () => {
   const question = { messages: [{ role: 'user' as const, content: 'count' }] };
 
   /** A streamed answer that has begun and is held. */
-  async function beginAnswer(): Promise<{ rest(): Promise<string> }> {
+  function beginAnswer(): Promise<() => Promise<string>> {
     engine.isHeld = true;
-    const stream = await network.openai.chat.completions.create({ model: network.model, ...question, stream: true });
-    const iterator = stream[Symbol.asyncIterator]();
-    const first = await iterator.next();
-    expect(first.done).toBe(false);
-    return {
-      rest: async () => {
-        let text = '';
-        for (;;) {
-          const next = await iterator.next();
-          if (next.done) return text;
-          text += next.value.choices[0]?.delta.content ?? '';
-        }
-      },
-    };
+    return network.beginAnswer('count');
   }
 
   /** The network answers again, as it does for a caller who simply asks once more. */
@@ -65,9 +51,7 @@ describe('a process that is killed mid-request', () => {
   /** Everybody's totals, when all vouchers are signed, charged and claimed. */
   async function totalsAgree(): Promise<void> {
     await until('all totals agree', async () => {
-      await network.command('client', 'settle', anything);
-      await network.command('proxy', 'settle', anything);
-      await network.command('worker', 'claim', anything);
+      await network.settle();
       const client = await network.command('client', 'balance', balanceSchema);
       const proxy = await network.command('proxy', 'state', proxySchema);
       const worker = (await network.command('worker', 'state', workerSchema)).proxies[0];
@@ -100,7 +84,7 @@ describe('a process that is killed mid-request', () => {
     it(`gives the caller an error when it is the ${name}, and heals when that alone is started again`, async () => {
       const answer = await beginAnswer();
       await network.kill(name);
-      await expect(answer.rest()).rejects.toThrow();
+      await expect(answer()).rejects.toThrow();
       engine.release();
       await network.healed(name);
       await answersAgain();
@@ -112,7 +96,7 @@ describe('a process that is killed mid-request', () => {
     const answer = await beginAnswer();
     await network.kill('chain');
     engine.release();
-    expect(await answer.rest()).toBe(' two three four five');
+    expect(await answer()).toBe('one two three four five');
     await network.healed('chain');
     await answersAgain();
     await totalsAgree();

@@ -187,6 +187,27 @@ export class DevNetwork {
     return response.json();
   }
 
+  /** Begins a streamed answer, and waits for its first piece. @returns what waits for the end and gives the whole text */
+  async beginAnswer(content: string): Promise<() => Promise<string>> {
+    const messages = [{ role: 'user' as const, content }];
+    const stream = await this.openai.chat.completions.create({ model: this.model, messages, stream: true });
+    const pieces = stream[Symbol.asyncIterator]();
+    let piece = await pieces.next();
+    if (piece.done) throw new Error('an answer without a piece');
+    return async () => {
+      let text = '';
+      for (; !piece.done; piece = await pieces.next()) text += piece.value.choices[0]?.delta.content ?? '';
+      return text;
+    };
+  }
+
+  /** Has every voucher signed, charged and claimed that can be by now. */
+  async settle(): Promise<void> {
+    await this.command('client', 'settle', z.unknown());
+    await this.command('proxy', 'settle', z.unknown());
+    await this.command('worker', 'claim', z.unknown());
+  }
+
   /** Ctrl-C. @returns the exit code */
   async interrupt(): Promise<number | null> {
     this.child.kill('SIGINT');

@@ -4,7 +4,6 @@ import { DevNetwork, raw, until } from './network.test-kit';
 import { SlowEngine } from './slow-engine.test-kit';
 
 const HOUR = 3600;
-const anything = z.unknown();
 const answersSchema = z.object({ answers: z.array(z.object({ number: z.string(), worker: z.string(), costNano: z.string() })) });
 const balanceSchema = z.object({ channel: z.string(), owed: z.string() });
 const proxySchema = z.object({
@@ -31,25 +30,12 @@ describe('a guest that replaces its keys', () => {
     await network.stop();
   });
 
-  const question = { messages: [{ role: 'user' as const, content: 'count' }] };
-  const ask = async () => (await network.openai.chat.completions.create({ model: network.model, ...question })).choices[0]?.message.content;
+  const ask = async () => {
+    const messages = [{ role: 'user' as const, content: 'count' }];
+    return (await network.openai.chat.completions.create({ model: network.model, messages })).choices[0]?.message.content;
+  };
   const answers = async () => (await network.command('client', 'answers', answersSchema)).answers;
   const offered = async () => (await network.command('proxy', 'state', proxySchema)).workers[0]?.evidence ?? null;
-
-  /** A streamed answer that has begun and is held behind its first word. */
-  async function begin(): Promise<() => Promise<string>> {
-    const stream = await network.openai.chat.completions.create({ model: network.model, ...question, stream: true });
-    const iterator = stream[Symbol.asyncIterator]();
-    const first = await iterator.next();
-    let text = first.done ? '' : (first.value.choices[0]?.delta.content ?? '');
-    return async () => {
-      for (;;) {
-        const next = await iterator.next();
-        if (next.done) return text;
-        text += next.value.choices[0]?.delta.content ?? '';
-      }
-    };
-  }
 
   /** Moves time, and waits until every process has seen that and requests are answered as before. @returns how many it asked */
   async function pass(seconds: number): Promise<number> {
@@ -75,7 +61,7 @@ describe('a guest that replaces its keys', () => {
     expect(await offered()).toBe(old);
 
     engine.isHeld = true;
-    const held = [await begin(), await begin(), await begin()];
+    const held = [await network.beginAnswer('count'), await network.beginAnswer('count'), await network.beginAnswer('count')];
     engine.isHeld = false;
     // From here on nobody may be refused: requests go on, one behind the other, until some have run under the new keys.
     const next = async () => {
@@ -109,9 +95,7 @@ describe('a guest that replaces its keys', () => {
   /** Everybody's totals come to so many answers, when all vouchers are signed, charged and claimed. */
   async function paid(count: number): Promise<void> {
     const totals = await until('all totals', async () => {
-      await network.command('client', 'settle', anything);
-      await network.command('proxy', 'settle', anything);
-      await network.command('worker', 'claim', anything);
+      await network.settle();
       const client = await network.command('client', 'balance', balanceSchema);
       const { workers, channels } = await network.command('proxy', 'state', proxySchema);
       const channel = await network.chain.getAccount(raw(client.channel));
