@@ -48,6 +48,7 @@ export class KeyRing {
 
   /** Erases what accepts nothing any more. */
   sweep(): void {
+    if (this.current === null) this.offered = null;
     if (this.replaced !== null && !this.isAccepting(this.replaced)) this.replaced = null;
   }
 

@@ -290,6 +290,7 @@ describe('a platform that fails when keys are due', () => {
     expect(guest.status()).toMatchObject({ state: 'failed', reason: 'no evidence: no quote within 60 s', keys: null });
     expect(await refusal(relay(sealed))).toBe('not_ready');
     expect(await refusal(guest.challenge(PROXY, '7'.repeat(64), old))).toBe('not_ready');
+    expect(guest.evidence(old)).toBeNull();
     expect(lines()).toContainEqual(expect.objectContaining({ msg: 'keys cannot be made: the guest serves nobody' }));
     fault = null;
     await later(1);
