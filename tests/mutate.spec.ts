@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { hashOf, readSources } from './mutate/contract-sources';
+import { mutantsOf } from './mutate/mutants';
 import { describe as inWords, readList, unexplained } from './mutate/survivor-list';
 
 describe('tests/mutate/survivors.json', () => {
@@ -13,6 +14,7 @@ describe('tests/mutate/survivors.json', () => {
   test('counts every mutant', () => {
     const { mutants, killed, sameCode, notCompiling, survivors } = list;
     expect(killed + sameCode + notCompiling + survivors.length).toBe(mutants);
+    expect(mutants).toBe(mutantsOf(readSources()).length);
     expect(killed).toBeGreaterThan(0);
   });
 

@@ -30,7 +30,7 @@ export const NO_JUDGE_TEST = '\\(exact (gas|size)\\)';
 
 const ROLES = ['root', 'proxy', 'client', 'worker'] as const;
 
-/** The specs of a tests folder that judge, by file name: those in folders (the random walk, this tool's own) do not. */
+/** The specs of a tests folder that judge, by file name: those in folders (stories, the random walk, this tool's own) do not. */
 export function judgesIn(folder: string): readonly string[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith('.spec.ts') && !NO_JUDGES.has(file))
