@@ -19,7 +19,7 @@ beforeAll(async () => {
 const NO_BLOCK = ['block-known', 'block-age', 'block-not-future'];
 
 /** A verifier whose world a test changes; `bundles` counts how often evidence was fetched. */
-async function open(limits: Partial<typeof DEFAULT_LIMITS> | object = {}, change: Partial<GuestVerifierOptions> = {}) {
+async function open(limits: Partial<typeof DEFAULT_LIMITS> = {}, change: Partial<GuestVerifierOptions> = {}) {
   const clock = new FixedClock(NOW);
   const images = new Map<string, ListedImage>([[guest.imageHash, { roles: ['worker'], activeFromSec: NOW - 100 }]]);
   const models = new Map<string, ListedModel>([[guest.offer.model.hash, { kind: guest.offer.model.kind, activeFromSec: NOW - 100 }]]);
@@ -50,6 +50,8 @@ async function open(limits: Partial<typeof DEFAULT_LIMITS> | object = {}, change
   };
   return { verifier, clock, images, models, world, failed };
 }
+
+type Opened = Awaited<ReturnType<typeof open>>;
 
 /** A lookup that answers when it is told to, and tells when it was asked. */
 function heldLookup(): {
@@ -177,24 +179,24 @@ describe('ends with the first of', () => {
 });
 
 describe('holds only while the allowlist', () => {
-  test.each([
-    ['has the image', ['image-listed', ...NO_BLOCK, 'image-role', 'image-active']],
-    ['has the model', ['model-listed', 'model-active']],
-    ['has the image for workers', ['image-role', ...NO_BLOCK]],
-    ['has the model as the same kind', ['model-listed']],
-    ['has the image active', ['image-active']],
-    ['has the model active', ['model-active']],
-  ])('%s', async (what, checks) => {
-    const { failed, images, models } = await open();
-    expect(await failed()).toEqual([]);
+  const setImage = ({ images }: Opened, image: ListedImage) => images.set(guest.imageHash, image);
+  const setModel = ({ models }: Opened, model: Partial<ListedModel>) => {
     const { hash, kind } = guest.offer.model;
-    if (what === 'has the image') images.clear();
-    if (what === 'has the model') models.clear();
-    if (what === 'has the image for workers') images.set(guest.imageHash, { roles: ['proxy'], activeFromSec: NOW - 100 });
-    if (what === 'has the model as the same kind') models.set(hash, { kind: 'verity', activeFromSec: NOW - 100 });
-    if (what === 'has the image active') images.set(guest.imageHash, { roles: ['worker'], activeFromSec: NOW + 5 });
-    if (what === 'has the model active') models.set(hash, { kind, activeFromSec: NOW + 5 });
-    expect(await failed()).toEqual(checks);
+    models.set(hash, { kind, activeFromSec: NOW - 100, ...model });
+  };
+
+  test.each<[string, (of: Opened) => unknown, readonly string[]]>([
+    ['has the image', ({ images }) => images.clear(), ['image-listed', ...NO_BLOCK, 'image-role', 'image-active']],
+    ['has the model', ({ models }) => models.clear(), ['model-listed', 'model-active']],
+    ['has the image for workers', (of) => setImage(of, { roles: ['proxy'], activeFromSec: NOW - 100 }), ['image-role', ...NO_BLOCK]],
+    ['has the model as the same kind', (of) => setModel(of, { kind: 'verity' }), ['model-listed']],
+    ['has the image active', (of) => setImage(of, { roles: ['worker'], activeFromSec: NOW + 5 }), ['image-active']],
+    ['has the model active', (of) => setModel(of, { activeFromSec: NOW + 5 }), ['model-active']],
+  ])('%s', async (_what, change, checks) => {
+    const opened = await open();
+    expect(await opened.failed()).toEqual([]);
+    change(opened);
+    expect(await opened.failed()).toEqual(checks);
   });
 
   test('can be read: refused while the chain is down, and verified anew when it is back', async () => {
