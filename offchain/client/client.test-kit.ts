@@ -177,8 +177,3 @@ export function chat(content: string, more: Readonly<Record<string, unknown>> = 
 }
 
 export const CHAT_URL = 'http://cocoon/v1/chat/completions';
-
-/** Resolves when `isSo` holds; looks again each time that the event loop has turned. */
-export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
-}

@@ -1,8 +1,9 @@
 import { type IncomingMessage, request } from 'node:http';
 import OpenAI from 'openai';
+import { until } from '../core/until.test-kit';
 import { generateSigner } from '../runtime/node-crypto';
 import { listen } from '../transport/tls';
-import { chat, MODEL, makeGuest, openTestClient, type TestClient, TestProxy, USAGE_COST, until } from './client.test-kit';
+import { chat, MODEL, makeGuest, openTestClient, type TestClient, TestProxy, USAGE_COST } from './client.test-kit';
 import { createGateway, type Gateway } from './gateway';
 
 const session = generateSigner();

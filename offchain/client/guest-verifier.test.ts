@@ -6,6 +6,7 @@ import { intelRoot, makePki, platformOf, realQuote } from '../attestation/platfo
 import { writeQuote } from '../attestation/platform/quote-writer';
 import { GPU_CHECKS } from '../attestation/report';
 import { toHex } from '../core/bytes';
+import { until } from '../core/until.test-kit';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import { generateSealingKey } from '../sealing/keys';
 import {
@@ -21,7 +22,6 @@ import {
   type TestGuest,
   TestProxy,
   testCollateral,
-  until,
 } from './client.test-kit';
 
 const CANARY = 'zyzzogeton';

@@ -1,5 +1,6 @@
 import OpenAI from 'openai';
 import { concat } from '../core/bytes';
+import { until } from '../core/until.test-kit';
 import { CallError } from '../protocol/json';
 import { generateSigner } from '../runtime/node-crypto';
 import {
@@ -15,7 +16,6 @@ import {
   TestProxy,
   USAGE,
   USAGE_COST,
-  until,
 } from './client.test-kit';
 
 const session = generateSigner();

@@ -14,6 +14,7 @@ import { openSimulatedPlatform } from '../attestation/platform/simulated';
 import { parseQuote } from '../attestation/quote';
 import { fromBigEndian, fromHex, toBigEndian, utf8 } from '../core/bytes';
 import { FixedClock } from '../core/clock';
+import { until } from '../core/until.test-kit';
 import { CallError } from '../protocol/json';
 import { parseConfig } from '../runtime/config';
 import { nodeCrypto } from '../runtime/node-crypto';
@@ -104,11 +105,6 @@ async function later(sec: number): Promise<void> {
 }
 
 const evidence = () => guest.status().keys?.evidence ?? '';
-
-/** Resolves when it is so; looks again each time that the event loop has turned. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 /** Resolves once the guest offers other keys than these. */
 async function replaced(before: string): Promise<string> {

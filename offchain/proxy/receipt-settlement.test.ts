@@ -1,11 +1,12 @@
 import { GAS, messagePrices, minimumValue } from '../../wrappers/minimum-value';
 import { type ChannelMoney, setWorkerContract } from '../chain/plain-chain.test-kit';
 import { fromBigEndian } from '../core/bytes';
+import { until } from '../core/until.test-kit';
 import { generateSigner } from '../runtime/node-crypto';
 import type { SignedVoucher } from '../sealing/relay-body';
 import type { Connection } from '../transport/exchange';
 import { OFFERED, type OrderChange, PRICE, TestCaller } from './caller.test-kit';
-import { type RunningProxy, until, WITHDRAW_DELAY, World } from './running-proxy.test-kit';
+import { type RunningProxy, WITHDRAW_DELAY, World } from './running-proxy.test-kit';
 import { describeMessage } from './settlement-message.test-kit';
 import { TestWorker } from './worker.test-kit';
 

@@ -1,11 +1,11 @@
 import { Address, beginCell } from '@ton/core';
 import { setChannel } from '../chain/plain-chain.test-kit';
 import { hex, makeGuest, NOW } from '../client/guest.test-kit';
+import { until } from '../core/until.test-kit';
 import { CallError } from '../protocol/json';
 import { generateSigner } from '../runtime/node-crypto';
 import { readAll } from '../transport/exchange';
 import { type OrderChange, PRICE, type Refusal, TestCaller } from './caller.test-kit';
-import { until } from './running-proxy.test-kit';
 import { Scene } from './scene.test-kit';
 import { EARNED } from './worker.test-kit';
 

@@ -14,6 +14,7 @@ import { setProxyContract, TestChain, TestWallet } from '../chain/plain-chain.te
 import { BLOCK, hex, makeGuest, NOW, ROOT, type TestGuest, testCollateral, testRoot } from '../client/guest.test-kit';
 import { fromBigEndian } from '../core/bytes';
 import { FixedClock } from '../core/clock';
+import { until } from '../core/until.test-kit';
 import { Ledger } from '../ledger/ledger';
 import { silentLog } from '../runtime/log';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
@@ -227,17 +228,5 @@ export class RunningProxy {
     this.listener.close();
     await this.workers.close();
     await this.ledger.close();
-  }
-}
-
-/** How long anything may take before a test gives up; nothing is asserted about it. */
-const PATIENCE_MS = 20_000;
-
-/** Resolves when `isSo` holds; looks again each time that the event loop has turned. */
-export async function until(isSo: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
-  while (!isSo()) {
-    if (Date.now() > end) throw new Error('waited in vain');
-    await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,7 +1,8 @@
 import type { WorkerContract } from '../chain/contracts';
+import { until } from '../core/until.test-kit';
 import type { Connection } from '../transport/exchange';
 import { TestCaller } from './caller.test-kit';
-import { type RunningProxy, until, World } from './running-proxy.test-kit';
+import { type RunningProxy, World } from './running-proxy.test-kit';
 import { TestWorker } from './worker.test-kit';
 
 // A proxy with a client that is connected and a worker that has not dialled yet: where a test of the proxy begins.

@@ -1,12 +1,12 @@
 import { packAuthorisation, packOrder, statementHash } from '../../wrappers/statements';
 import { hex } from '../client/guest.test-kit';
 import { toBigEndian } from '../core/bytes';
+import { until } from '../core/until.test-kit';
 import { offers } from '../protocol/calls';
 import { readJson } from '../protocol/json';
 import { generateSigner, nodeCrypto } from '../runtime/node-crypto';
 import { type Connection, readAll } from '../transport/exchange';
 import { PRICE, TestCaller } from './caller.test-kit';
-import { until } from './running-proxy.test-kit';
 import { Scene } from './scene.test-kit';
 
 let scene: Scene;

@@ -1,10 +1,11 @@
 import { ChainError } from '../chain/chain-error';
 import { setWorkerContract } from '../chain/plain-chain.test-kit';
 import { makeGuest } from '../client/guest.test-kit';
+import { until } from '../core/until.test-kit';
 import type { Connection } from '../transport/exchange';
 import { PRICE, TestCaller } from './caller.test-kit';
 import { IDLE_SEC } from './channels';
-import { type RunningProxy, until, World } from './running-proxy.test-kit';
+import { type RunningProxy, World } from './running-proxy.test-kit';
 import { EARNED, TestWorker } from './worker.test-kit';
 
 const PROXY_SETTINGS = { chargeAtNano: '1000', minChargeNano: '100', workerDepositNano: '500000', workerRefillAtNano: '250000' };

@@ -14,13 +14,14 @@ import { BLOCK, makeGuest, NOW, noGpuEvidence, ROOT, type TestGuest, testCollate
 import { GuestVerifier } from '../client/guest-verifier';
 import { toBigEndian } from '../core/bytes';
 import { FixedClock } from '../core/clock';
+import { until } from '../core/until.test-kit';
 import { challengeAnswer, challengeCall } from '../protocol/calls';
 import { readJson, writeJson } from '../protocol/json';
 import { silentLog } from '../runtime/log';
 import type { Network } from '../runtime/network';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { ProxyConfigSchema } from './config';
-import { PROXY, until } from './running-proxy.test-kit';
+import { PROXY } from './running-proxy.test-kit';
 import { WorkerGuests } from './worker-guests';
 
 // From the root contract on a real chain to the verdicts of client and proxy: one look takes a hash away from both.

@@ -1,9 +1,9 @@
 import { Address } from '@ton/core';
 import { hex, makeGuest, type TestGuest, testCollateral } from '../client/guest.test-kit';
+import { until } from '../core/until.test-kit';
 import { CallError } from '../protocol/json';
 import type { SignedChallenge } from '../protocol/statements-json';
 import { PRICE } from './caller.test-kit';
-import { until } from './running-proxy.test-kit';
 import { Scene } from './scene.test-kit';
 import { EARNED, TestWorker } from './worker.test-kit';
 

@@ -2,9 +2,9 @@ import { Address } from '@ton/core';
 import { packReceipt, packWorkerVoucher, statementHash } from '../../wrappers/statements';
 import { hex, NOW } from '../client/guest.test-kit';
 import { toBigEndian } from '../core/bytes';
+import { until } from '../core/until.test-kit';
 import { generateSigner } from '../runtime/node-crypto';
 import { PRICE } from './caller.test-kit';
-import { until } from './running-proxy.test-kit';
 import { Scene } from './scene.test-kit';
 import { EARNED, type TestWorker } from './worker.test-kit';
 

@@ -2,11 +2,12 @@ import { documentFor, policyOf } from '../attestation/gpu/gpu.test-kit';
 import { MAX_GPU_DOCUMENT_SIZE } from '../attestation/gpu/gpu-document';
 import { hex, makeGuest, NOW } from '../client/guest.test-kit';
 import { toHex } from '../core/bytes';
+import { until } from '../core/until.test-kit';
 import { CallError } from '../protocol/json';
 import { generateSigner } from '../runtime/node-crypto';
 import { readAll } from '../transport/exchange';
 import { PRICE } from './caller.test-kit';
-import { until, type World } from './running-proxy.test-kit';
+import type { World } from './running-proxy.test-kit';
 import { Scene } from './scene.test-kit';
 import { EARNED, TestWorker } from './worker.test-kit';
 

@@ -8,6 +8,7 @@ import { WorkerContract } from '../chain/contracts';
 import { configureProxy, setWorkerContract, TestChain } from '../chain/plain-chain.test-kit';
 import { fromBigEndian, fromHex, toBigEndian } from '../core/bytes';
 import { FixedClock } from '../core/clock';
+import { until } from '../core/until.test-kit';
 import { Ledger } from '../ledger/ledger';
 import { workerInfo, workerVoucherCall } from '../protocol/calls';
 import { readJson, writeJson } from '../protocol/json';
@@ -88,10 +89,6 @@ function openLink(): ProxyLink {
 
 const contractOf = (signer = payer) =>
   WorkerContract.create({ owner: OWNER, proxy, payerKey: fromBigEndian(signer.publicKey), withdrawDelay: TERMS.withdrawDelay });
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 async function connected(count = 1): Promise<Connection> {
   chain.look();
