@@ -1,6 +1,7 @@
 import { type Address, beginCell, type Cell, toNano } from '@ton/core';
 import { sign } from '@ton/crypto';
 import type { BlockchainSnapshot } from '@ton/sandbox';
+import { changedAt } from './cells';
 import '@ton/test-utils';
 import { ClientContract, type SettledReceipt } from '../wrappers/ClientContract';
 import type { ExitCodeName } from '../wrappers/errors';
@@ -17,17 +18,6 @@ const PRICES_AT = [0, 0, 0];
 const NEXT_AT = [1];
 const NEXT_RECEIPT_AT = [1, 0];
 const NEXT_AUTHORISATION_AT = [1, 0, 0];
-
-/** The tree of cells with the one at `path` changed. */
-function changedAt(cell: Cell, path: readonly number[], change: (part: Cell) => Cell): Cell {
-  const [next, ...rest] = path;
-  if (next === undefined) return change(cell);
-  const builder = beginCell().storeBits(cell.bits);
-  cell.refs.forEach((reference, i) => {
-    builder.storeRef(i === next ? changedAt(reference, rest, change) : reference);
-  });
-  return builder.endCell();
-}
 
 const empty = () => beginCell().endCell();
 const libraryOf = (cell: Cell) => beginCell().storeUint(2, 8).storeBuffer(cell.hash()).endCell({ exotic: true });

@@ -2,6 +2,7 @@ import { beginCell, type Cell } from '@ton/core';
 import { sign } from '@ton/crypto';
 import { ClientContract, type SettledReceipt } from '../../wrappers/ClientContract';
 import { packAuthorisation, packPrices, statementHash } from '../../wrappers/statements';
+import { changedAt } from '../cells';
 import { COST, PRICES, settled } from '../settling';
 import { known, publicKeyOf, RECEIPT, SESSION, STRANGER_KEY } from '../world';
 import { Start } from './start';
@@ -12,15 +13,9 @@ const SIGNATURE = 512;
 const REPORTED = 256 + 4 * 32 + 8 + 32;
 const MAX_BITS = 1023;
 
-/** The body of a settlement with another receipt's cell in it. */
-function withReceipt(body: Cell, change: (receipt: Cell) => Cell): Cell {
-  const [receipt, ...others] = body.refs;
-  const builder = beginCell()
-    .storeBits(body.bits)
-    .storeRef(change(known(receipt)));
-  for (const other of others) builder.storeRef(other);
-  return builder.endCell();
-}
+/** Where they are in the body of a settlement. */
+const RECEIPT_AT = [0];
+const PRICES_AT = [0, 0, 0];
 
 /** A cell with these bits, and the references of another. */
 function cellOf(store: (builder: ReturnType<typeof beginCell>) => void, references: readonly Cell[]): Cell {
@@ -28,15 +23,6 @@ function cellOf(store: (builder: ReturnType<typeof beginCell>) => void, referenc
   store(builder);
   for (const reference of references) builder.storeRef(reference);
   return builder.endCell();
-}
-
-/** The body of a settlement with another cell for the prices. */
-function withPrices(body: Cell, prices: Cell): Cell {
-  return withReceipt(body, (receipt) => {
-    const authorisation = known(receipt.refs[0]);
-    const changed = cellOf((builder) => builder.storeBits(authorisation.bits), [prices]);
-    return cellOf((builder) => builder.storeBits(receipt.bits), [changed]);
-  });
 }
 
 const PRICES_CELL = packPrices(PRICES);
@@ -96,7 +82,7 @@ describe('a settlement that was spliced from what was signed', () => {
         'malformed',
         'operator',
         start.channel,
-        withReceipt(body, (receipt) => lengthenSealed(receipt, count)),
+        changedAt(body, RECEIPT_AT, (receipt) => lengthenSealed(receipt, count)),
       );
     }
     nothingMoved();
@@ -109,7 +95,7 @@ describe('a settlement that was spliced from what was signed', () => {
         'malformed',
         'operator',
         start.channel,
-        withReceipt(body, (receipt) => shortenSealed(receipt, count)),
+        changedAt(body, RECEIPT_AT, (receipt) => shortenSealed(receipt, count)),
       );
     }
     nothingMoved();
@@ -119,7 +105,7 @@ describe('a settlement that was spliced from what was signed', () => {
     await story.send(
       'operator',
       start.channel,
-      withReceipt(bodyOf(one()), (receipt) => lengthenSealed(receipt, 0)),
+      changedAt(bodyOf(one()), RECEIPT_AT, (receipt) => lengthenSealed(receipt, 0)),
     );
     expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
   });
@@ -167,7 +153,12 @@ describe('a settlement that was spliced from what was signed', () => {
       beginCell().storeSlice(PRICES_CELL.beginParse()).storeBit(true).endCell(),
       beginCell().storeSlice(PRICES_CELL.beginParse()).storeRef(PRICES_CELL).endCell(),
     ]) {
-      await story.refused('badSignature', 'operator', start.channel, withPrices(bodyOf(one()), spoilt));
+      await story.refused(
+        'badSignature',
+        'operator',
+        start.channel,
+        changedAt(bodyOf(one()), PRICES_AT, () => spoilt),
+      );
     }
     nothingMoved();
   });
@@ -176,7 +167,11 @@ describe('a settlement that was spliced from what was signed', () => {
     const signed = cellOf((builder) => builder.storeBits(packAuthorisation(one().authorisation).bits), [LONGER_PRICES]);
     const own = settled({ channel: start.channel, number: 1n, receipt: { authorisationHash: statementHash(signed) } });
     const authorisationSignature = sign(signed.hash(), SESSION.secretKey);
-    await story.send('operator', start.channel, withPrices(bodyOf({ ...own, authorisationSignature }), LONGER_PRICES));
+    await story.send(
+      'operator',
+      start.channel,
+      changedAt(bodyOf({ ...own, authorisationSignature }), PRICES_AT, () => LONGER_PRICES),
+    );
     expect(story.table()).toEqual({ Client: -COST, Proxy: COST });
   });
 
