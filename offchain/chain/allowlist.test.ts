@@ -1,5 +1,5 @@
 import { Address, Cell, toNano } from '@ton/core';
-import { IMAGE_ROLE, MODEL_KIND, RootContract } from '../../wrappers/RootContract';
+import { IMAGE_ROLE, MODEL_KIND, type RootContract } from '../../wrappers/RootContract';
 import { FixedClock } from '../core/clock';
 import { silentLog } from '../runtime/log';
 import { AllowlistView } from './allowlist';
@@ -20,10 +20,8 @@ beforeAll(async () => {
   await chain.start();
   const owner = await chain.wallet(1);
   await chain.faucet(owner.address, toNano(10));
-  const params = { minProxyStake: toNano(100), registrationFee: 0n, minProxyDelay: 60, maxImages: 8, maxModels: 8, maxProxies: 8 };
-  root = RootContract.create({ owner: owner.address, guardian: owner.address, networkId: NETWORK_ID, timelock: 5, params });
+  root = await chain.deployRoot(owner);
   const opened = chain.client().open(root);
-  await owner.sendVia((via) => opened.sendTopUp(via, { value: toNano(1) }));
   await owner.sendVia(async (via) => {
     await opened.sendAddImage(via, { hash: BigInt(`0x${IMAGE}`), roles: IMAGE_ROLE.worker | IMAGE_ROLE.proxy, note: 0n });
     await opened.sendAddModel(via, { hash: BigInt(`0x${MODEL}`), kind: MODEL_KIND.unproven, note: 0n });

@@ -1,7 +1,7 @@
 import { type Address, comment, toNano } from '@ton/core';
-import { RootContract } from '../../wrappers/RootContract';
+import type { RootContract } from '../../wrappers/RootContract';
 import { explain, shortAddress, summarize } from './explain';
-import { LocalChainProcess, NETWORK_ID } from './local-chain.test-kit';
+import { LocalChainProcess } from './local-chain.test-kit';
 import type { SendingWallet } from './wallet';
 
 // Processes start here, and on a busy machine each takes a second or more.
@@ -18,14 +18,7 @@ beforeAll(async () => {
   stranger = await chain.wallet(2);
   await chain.faucet(owner.address, toNano(10));
   await chain.faucet(stranger.address, toNano(10));
-  const params = { minProxyStake: toNano(100), registrationFee: 0n, minProxyDelay: 60, maxImages: 8, maxModels: 8, maxProxies: 8 };
-  root = RootContract.create({ owner: owner.address, guardian: owner.address, networkId: NETWORK_ID, timelock: 5, params });
-  await owner.sendVia((via) =>
-    chain
-      .client()
-      .open(root)
-      .sendTopUp(via, { value: toNano(1), comment: 'for rent' }),
-  );
+  root = await chain.deployRoot(owner, 'for rent');
 });
 afterAll(() => chain.remove());
 

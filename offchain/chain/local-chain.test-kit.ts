@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Address } from '@ton/core';
+import { type Address, toNano } from '@ton/core';
+import { RootContract } from '../../wrappers/RootContract';
 import { type RunningChild, startChild } from '../runtime/child';
 import { signerFromSeed } from '../runtime/node-crypto';
 import { ChainClient } from './chain-client';
@@ -43,6 +44,15 @@ export class LocalChainProcess {
       pollMs: 5,
       ...options,
     });
+  }
+
+  /** A root contract that lists nothing yet, paid for by its owner, who needs more than 1 TON; `comment` goes with the coins. */
+  async deployRoot(owner: SendingWallet, comment?: string): Promise<RootContract> {
+    const params = { minProxyStake: toNano(100), registrationFee: 0n, minProxyDelay: 60, maxImages: 8, maxModels: 8, maxProxies: 8 };
+    const root = RootContract.create({ owner: owner.address, guardian: owner.address, networkId: NETWORK_ID, timelock: 5, params });
+    const opened = this.client().open(root);
+    await owner.sendVia((via) => opened.sendTopUp(via, { value: toNano(1), ...(comment === undefined ? {} : { comment }) }));
+    return root;
   }
 
   async faucet(address: Address, amountNano: bigint): Promise<void> {

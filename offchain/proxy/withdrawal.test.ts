@@ -1,5 +1,5 @@
 import { Address, toNano } from '@ton/core';
-import { IMAGE_ROLE, MODEL_KIND, RootContract } from '../../wrappers/RootContract';
+import { IMAGE_ROLE, MODEL_KIND, type RootContract } from '../../wrappers/RootContract';
 import { packChallenge, statementHash } from '../../wrappers/statements';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { failedChecks } from '../attestation/report';
@@ -37,14 +37,7 @@ beforeAll(async () => {
   guest = await makeGuest();
   owner = await chain.wallet(1);
   await chain.faucet(owner.address, toNano(10));
-  const params = { minProxyStake: toNano(100), registrationFee: 0n, minProxyDelay: 60, maxImages: 8, maxModels: 8, maxProxies: 8 };
-  root = RootContract.create({ owner: owner.address, guardian: owner.address, networkId: NETWORK_ID, timelock: 5, params });
-  await owner.sendVia((via) =>
-    chain
-      .client()
-      .open(root)
-      .sendTopUp(via, { value: toNano(1) }),
-  );
+  root = await chain.deployRoot(owner);
 });
 afterAll(() => chain.remove());
 
