@@ -66,11 +66,9 @@ export class Chain {
   }
 
   /** Delivers one message to one account, and nothing of what follows from it. @throws Error when the executor refuses to run */
-  static count = 0;
   async deliver(to: Address, message: Message): Promise<{ readonly transaction: Transaction; readonly account: AccountView }> {
     const key = to.toRawString();
     this.lt += LT_STEP;
-    Chain.count += 1;
     const { result } = await this.network.executor.runTransaction({
       config: this.network.config,
       libs: null,

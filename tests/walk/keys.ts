@@ -1,26 +1,18 @@
-/**
- * The walk's keys, each by its name. Node's own Ed25519, because a walk signs more than a thousand statements and the pure JavaScript one
- * would take most of its time.
- */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
-
-/** DER of a PKCS #8 key up to its 32 bytes of seed. Source: RFC 8410 section 7. */
-const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
-const KEY_BYTES = 32;
+/** The walk's keys, each by its name. */
+import { createHash } from 'node:crypto';
+import { type KeyPair, keyPairFromSeed, sign } from '@ton/crypto';
 
 export class Signer {
-  private readonly secret: KeyObject;
+  private readonly pair: KeyPair;
   readonly publicKey: bigint;
 
   constructor(readonly name: string) {
-    const seed = createHash('sha256').update(name).digest();
-    this.secret = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' });
-    const encoded = createPublicKey(this.secret).export({ format: 'der', type: 'spki' });
-    this.publicKey = BigInt(`0x${encoded.subarray(-KEY_BYTES).toString('hex')}`);
+    this.pair = keyPairFromSeed(createHash('sha256').update(name).digest());
+    this.publicKey = BigInt(`0x${this.pair.publicKey.toString('hex')}`);
   }
 
   sign(hash: Buffer): Uint8Array {
-    return sign(null, hash, this.secret);
+    return sign(hash, this.pair.secretKey);
   }
 }
 

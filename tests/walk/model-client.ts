@@ -146,7 +146,7 @@ function settleGas({ receipts, open }: Extract<Body, { readonly op: 'operatorCli
   return GAS.clientCharge + BigInt(receipts.length) * GAS.clientSettleOne + lookups;
 }
 
-/** The value from which on a message is not refused for its value; undefined where there is none. */
+/** Gas that sets a message's minimum value; undefined where there is no minimum. */
 export function clientGas(body: Body): bigint | undefined {
   switch (body.op) {
     case 'operatorClientCharge':

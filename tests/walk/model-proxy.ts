@@ -206,7 +206,7 @@ function sizeOf(root: Cell): { readonly cells: number; readonly bits: number } {
   return { cells: seen.size, bits: [...seen.values()].reduce((a, b) => a + b, 0) };
 }
 
-/** The value from which on a message is not refused for its value; undefined where there is none. */
+/** The value from which on a message is not refused for its value, in nanoTON. */
 export function proxyMinimum(state: ProxyState, body: ProxyBody, prices: PriceList): bigint {
   switch (body.op) {
     case 'operatorProxyFund':
