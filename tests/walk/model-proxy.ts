@@ -1,10 +1,11 @@
 /** What a ProxyContract does with a message, by design/contracts. */
-import { type Address, beginCell, type Cell } from '@ton/core';
+import { type Address, beginCell } from '@ton/core';
 import { nodeHash } from '../../wrappers/anchors';
 import { GAS } from '../../wrappers/minimum-value';
 import { ProxyContract, type ProxyState } from '../../wrappers/ProxyContract';
 import { WorkerContract } from '../../wrappers/WorkerContract';
 import { EVERYTHING } from '../../wrappers/withdrawal';
+import { sizeOf } from '../cells';
 import { constantsOf } from '../sources';
 import { known } from '../world';
 import { type Body, encode, type ProxyBody } from './bodies';
@@ -191,19 +192,6 @@ function orderMinimum(body: Of<'ownerProxyOrder'>, prices: PriceList): bigint {
   const { cells, bits } = sizeOf(encode(body.order));
   const passing = prices.compute(GAS.proxyOrder + GAS.proxyOrderCell * BigInt(cells)) + prices.forward(cells, bits);
   return passing + prices.minimum(DEAREST_ORDERED);
-}
-
-/** Different cells of a tree, and their bits. */
-function sizeOf(root: Cell): { readonly cells: number; readonly bits: number } {
-  const seen = new Map<string, number>();
-  const visit = (cell: Cell) => {
-    const hash = cell.hash().toString('hex');
-    if (seen.has(hash)) return;
-    seen.set(hash, cell.bits.length);
-    cell.refs.forEach(visit);
-  };
-  visit(root);
-  return { cells: seen.size, bits: [...seen.values()].reduce((a, b) => a + b, 0) };
 }
 
 /** The value from which on a message is not refused for its value, in nanoTON. */

@@ -252,7 +252,7 @@ function inOrder<V>(map: ReadonlyMap<bigint, V>): ReadonlyMap<bigint, V> {
   return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The value from which on a message is not refused for its value; undefined where there is none. */
+/** The value from which on a message is not refused for its value, in nanoTON. */
 export function rootMinimum(state: RootState, body: RootBody, prices: PriceList): bigint {
   switch (body.op) {
     case 'proxyRootRegister':
