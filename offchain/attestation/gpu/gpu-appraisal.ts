@@ -3,13 +3,14 @@ import { fromBase64Url, fromUtf8, toHex, utf8 } from '../../core/bytes';
 import type { CryptoProvider } from '../../core/crypto';
 import { MalformedError } from '../../core/errors';
 import { EvidenceError } from '../errors';
+import { malformedAt } from '../malformed-field';
 
 /** Most characters of a token: NVIDIA's have about 1,100 for each GPU. */
 export const MAX_APPRAISAL_SIZE = 32 * 1024;
 
 /** What NVIDIA's verifier found of one GPU. */
 export interface AppraisedGpu {
-  /** The serial number of its leaf certificate, in decimal. */
+  /** The serial number of its leaf certificate, in decimal. This and what follows is one printable word each, safe to show. */
   readonly ueid: string;
   /** Lower-case hex. */
   readonly nonce: string;
@@ -48,21 +49,24 @@ export interface AppraiserKey {
 }
 
 const text = z.string().max(512);
-const bundleSchema = z.tuple([z.tuple([z.literal('JWT'), z.string()]), z.record(z.string().regex(/^GPU-\d{1,2}$/), z.string())]);
+/** What reports show to people, and compare as words of a list: nothing that moves a cursor, and no blank that would begin another word. */
+const word = z.string().regex(/^[\x21-\x7e]{1,128}$/);
+const gpuName = z.string().regex(/^GPU-\d{1,2}$/);
+const bundleSchema = z.tuple([z.tuple([z.literal('JWT'), z.string()]), z.record(gpuName, z.string())]);
 const headerSchema = z.object({ alg: text, kid: text.optional() });
 const overallSchema = z.object({
   'x-nvidia-overall-att-result': z.boolean(),
-  eat_nonce: text,
-  submods: z.record(text, z.tuple([z.literal('DIGEST'), z.tuple([z.enum(['SHA-256', 'SHA256']), text])])),
+  eat_nonce: word,
+  submods: z.record(gpuName, z.tuple([z.literal('DIGEST'), z.tuple([z.enum(['SHA-256', 'SHA256']), text])])),
 });
 const deviceSchema = z.object({
-  eat_nonce: text,
-  ueid: text,
+  eat_nonce: word,
+  ueid: word,
   measres: text.nullish(),
   dbgstat: text.nullish(),
   secboot: z.boolean().nullish(),
-  'x-nvidia-gpu-driver-version': text,
-  'x-nvidia-gpu-vbios-version': text,
+  'x-nvidia-gpu-driver-version': word,
+  'x-nvidia-gpu-vbios-version': word,
   'x-nvidia-gpu-attestation-report-cert-chain': z.object({ 'x-nvidia-cert-status': text, 'x-nvidia-cert-ocsp-status': text }),
 });
 
@@ -147,7 +151,7 @@ function fromJson(json: string): unknown {
 function read<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw bad(`is malformed at ${parsed.error.issues[0]?.path.map(String).join('.') ?? ''}`);
+  throw bad(`is malformed${malformedAt(parsed.error)}`);
 }
 
 function bad(what: string): EvidenceError {

@@ -1,9 +1,11 @@
 import { concat, toHex } from '../../core/bytes';
 import { webCrypto } from '../../core/web-crypto';
 import { nodeCrypto } from '../../runtime/node-crypto';
+import { parseCertificateOf } from '../certificate';
 import { deviceIdOf, type GpuChainChanges, makeGpuMaker, makeSimulatedGpu, plainReport, writeAppraisal } from '../platform/development-gpu';
 import { flips, hex, NOW, rememberingCrypto } from '../platform/forgery.test-kit';
 import { GPU_CHECKS } from '../report';
+import { P384_SHA384 } from '../x509';
 import {
   documentOf,
   evidenceOf,
@@ -237,6 +239,18 @@ const FORGERIES: readonly Case[] = [
   ['appraised in part with another nonce', 'gpu-appraisal', /other keys/, appraised({ claims: { eat_nonce: hex(0) } })],
   ["with another GPU's appraisal", 'gpu-appraisal', /of other GPUs/, appraised({}, [secondGpu])],
   ['with an appraisal of more GPUs', 'gpu-appraisal', /of other GPUs/, appraised({}, [gpu, secondGpu])],
+  [
+    'of two GPUs, of which one appraised GPU stands for both',
+    'gpu-appraisal',
+    /malformed at x-nvidia-gpu-vbios-version/,
+    async () => {
+      const nonce = await nonceOf();
+      const gpus = [gpu, secondGpu].sort((a, b) => (ueidOf(a) < ueidOf(b) ? -1 : 1));
+      const [first = gpu, second = gpu] = gpus;
+      const claims = { 'x-nvidia-gpu-vbios-version': `96.00.A5.00.01, ${ueidOf(second)} 590.12 96.00.A5.00.01` };
+      return { gpus: gpus.map((one) => evidenceOf(one, nonce)), appraisal: writeAppraisal({ by: 'nvattest', nonce, claims }, [first]) };
+    },
+  ],
   ['appraised with another driver', 'gpu-appraisal', /of other GPUs/, appraised({ claims: { 'x-nvidia-gpu-driver-version': '550.1' } })],
   ['with a recorded appraisal', 'gpu-appraisal', /of other GPUs/, withToken(recordedAppraisal)],
   ['appraised by a service that signs nothing', 'gpu-appraisal', /information only/, appraised({ by: 'remote' })],
@@ -291,6 +305,11 @@ const FORGERIES: readonly Case[] = [
   ['of nine GPUs', 'gpu-structure', /malformed at gpus/, nineGpus],
 ];
 
+/** How an appraisal names a GPU. */
+function ueidOf({ chain: [leaf] }: typeof gpu): string {
+  return BigInt(`0x${parseCertificateOf(P384_SHA384, leaf.der).serial}`).toString();
+}
+
 async function p256Leaf(): Promise<GpuDocument> {
   const nonce = await nonceOf();
   const forged = makeSimulatedGpu(maker, validity, { leaf: { curve: 'P-256' } });
@@ -316,6 +335,13 @@ async function cutReport(): Promise<GpuDocument> {
   return documentOf({ gpus: [{ report: report.subarray(0, -1), chain }] });
 }
 
+/** The claims of a token over one GPU of this name, in base64url. */
+function submodsOf(name: string): string {
+  return Buffer.from(JSON.stringify({ submods: { [name]: 'x' }, eat_nonce: 'x', 'x-nvidia-overall-att-result': true })).toString(
+    'base64url',
+  );
+}
+
 async function nineGpus(): Promise<Uint8Array> {
   const text = Buffer.from(encodeGpuDocument(await documentOf())).toString();
   const [one = ''] = /\{"chain".*?\}/.exec(text) ?? [];
@@ -330,6 +356,21 @@ describe('GPU evidence is refused', () => {
       refused: expect.arrayContaining([check]),
       reason: expect.stringMatching(reason),
     });
+  });
+
+  /** Terminals obey this: it clears the screen and says that all is well. */
+  const COMMAND = '\u001b[2JEvidence verified';
+  test.each<[string, () => Promise<GpuDocument>]>([
+    ['nonce', appraised({ claims: { eat_nonce: COMMAND } })],
+    ['GPU', appraised({ claims: { ueid: COMMAND } })],
+    ['driver', appraised({ claims: { 'x-nvidia-gpu-driver-version': COMMAND } })],
+    ['vbios', appraised({ claims: { 'x-nvidia-gpu-vbios-version': COMMAND } })],
+    ['token', withToken((token) => token.replace('"GPU-0"', JSON.stringify(COMMAND)))],
+    ['list of tokens', withToken((token) => token.replace(/"eyJ[^.]*\.[^.]*\./, `"eyJhbGciOiJub25lIn0.${submodsOf(COMMAND)}.`))],
+  ])("whose appraisal has a terminal's command for its %s, which no report repeats (gpu-appraisal)", async (_, forge) => {
+    const checks = await verifyGpus(await questionOf(await forge()));
+    expect(checks.find(({ name }) => name === 'gpu-appraisal')?.result).toBe('fail');
+    for (const { reason, expected, actual } of checks) expect(`${reason}${expected}${actual}`).toMatch(/^[\x20-\x7e]*$/);
   });
 
   test.each<[string, GpuQuestion['evidence']]>([
