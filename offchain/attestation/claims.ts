@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeCanonicalJson, encodeCanonicalJson } from './canonical-json';
 import { EvidenceError } from './errors';
+import { malformedAt } from './malformed-field';
 
 /** The one suite of sealing keys: HPKE base mode. Source: RFC 9180 section 7. */
 export const SEALING_SUITE = 'x25519-hkdf-sha256-aes-128-gcm';
@@ -150,7 +151,5 @@ export function decodeClaims(bytes: Uint8Array): Claims {
 function check(value: unknown): Claims {
   const parsed = claimsSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  // Only the field's place goes into the message: its value came from the network.
-  const field = parsed.error.issues[0]?.path.map(String).join('.') ?? '';
-  throw new EvidenceError('bad_claims', field === '' ? 'claims have missing or unknown fields' : `claims are malformed at ${field}`);
+  throw new EvidenceError('bad_claims', `claims are malformed${malformedAt(parsed.error)}`);
 }

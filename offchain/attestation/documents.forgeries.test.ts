@@ -126,7 +126,7 @@ describe('a document that says something else is refused:', () => {
     ['TCB info of SGX', 'tcb-info', /malformed at id/, () => tcbInfo({ id: 'SGX' })],
     ['TCB info of version 2', 'tcb-info', /malformed at version/, () => tcbInfo({ version: 2 })],
     ['TCB info of an unknown type', 'tcb-info', /malformed at tcbType/, () => tcbInfo({ tcbType: 1 })],
-    ['TCB info with an unknown field', 'tcb-info', /malformed at its top/, () => tcbInfo({ more: 1 })],
+    ['TCB info with an unknown field', 'tcb-info', /malformed: missing or unknown fields/, () => tcbInfo({ more: 1 })],
     ['TCB info without a module', 'tcb-info', /malformed at tdxModule/, () => tcbInfo({ tdxModule: undefined })],
     [
       'TCB info with an unknown status',
@@ -212,7 +212,7 @@ describe('a document that says something else is refused:', () => {
         policy: { maxCollateralAgeSec: 10 * 86_400 },
       }),
     ],
-    ['QE identity with an unknown field', 'qe-identity', /malformed at its top/, () => qeIdentity({ more: 1 })],
+    ['QE identity with an unknown field', 'qe-identity', /malformed: missing or unknown fields/, () => qeIdentity({ more: 1 })],
     ['oversized QE identity', 'qe-identity', /limit 262144/, () => qeIdentity({ padding: 'x'.repeat(MAX_DOCUMENT_SIZE) })],
     ['padding behind TCB info', 'tcb-info', /not signed/, () => withCollateral({ tcbInfo: padded(honest.tcbInfo) })],
     ['padding behind QE identity', 'qe-identity', /not signed/, () => withCollateral({ qeIdentity: padded(honest.qeIdentity) })],

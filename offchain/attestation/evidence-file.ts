@@ -7,6 +7,7 @@ import type { Collateral } from './collateral';
 import { EvidenceError } from './errors';
 import { MAX_BUNDLE_SIZE } from './evidence';
 import { MAX_GPU_DOCUMENT_SIZE } from './gpu/gpu-document';
+import { malformedAt } from './malformed-field';
 import { MAX_CHAIN_SIZE } from './pem';
 import { MAX_CRL_SIZE } from './revocation-list';
 import { MAX_DOCUMENT_SIZE } from './signed-document';
@@ -179,9 +180,6 @@ function entryOut<T extends { readonly activeFromSec: number }>({ activeFromSec,
   return { ...entry, activeFrom: activeFromSec };
 }
 
-/** Only the field's place goes into the message: its value is anybody's. */
 function malformed(error: z.core.$ZodError): EvidenceError {
-  const field = error.issues[0]?.path.map(String).join('.') ?? '';
-  const text = field === '' ? 'evidence file has missing or unknown fields' : `evidence file is malformed at ${field}`;
-  return new EvidenceError('bad_evidence_file', text);
+  return new EvidenceError('bad_evidence_file', `evidence file is malformed${malformedAt(error)}`);
 }

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 
 /**
- * The first field that does not fit a schema, such as ` at gpus.0.chain`, to stand behind "is malformed"; empty for the value as a
- * whole. Values never stand in it, and it is safe to show: the names in a record are its author's, and terminals obey.
+ * What stands behind "is malformed": ` at gpus.0.chain`, the first field that does not fit a schema, or, of the value as a whole, what
+ * that may be. Safe to show: no value stands in it, and the names in a record are its author's, while terminals obey.
  */
 export function malformedAt({ issues }: z.core.$ZodError): string {
   const place = issues[0]?.path.map(String).join('.') ?? '';
-  return place === '' ? '' : ` at ${place.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)}`;
+  return place === '' ? ': missing or unknown fields' : ` at ${place.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)}`;
 }

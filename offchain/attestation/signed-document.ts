@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { fromHex, fromUtf8 } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { EvidenceError } from './errors';
+import { malformedAt } from './malformed-field';
 import { PART_STATUSES } from './tcb-status';
 
 /** A JSON document of Intel's, as it was signed. */
@@ -73,8 +74,7 @@ export function parseDocument<T extends z.ZodType>(schema: T, json: Uint8Array, 
   if (json.length > MAX_DOCUMENT_SIZE) throw bad(`${what} of ${json.length} bytes, limit ${MAX_DOCUMENT_SIZE}`);
   const parsed = schema.safeParse(parseJson(json, what));
   if (parsed.success) return parsed.data;
-  const where = parsed.error.issues[0]?.path.map(String).join('.') ?? '';
-  throw bad(`${what} is malformed at ${where === '' ? 'its top' : where.slice(0, 80)}`);
+  throw bad(`${what} is malformed${malformedAt(parsed.error)}`);
 }
 
 function parseJson(json: Uint8Array, what: string): unknown {

@@ -57,7 +57,12 @@ describe('cocoon verify says in one line what is wrong with', () => {
       'bad_file',
       /malformed at receipt/,
     ],
-    ['a receipt with a field too many', () => ({ file: written.changed(receipt, ['x'], () => 1) }), 'bad_file', /malformed at its fields/],
+    [
+      'a receipt with a field too many',
+      () => ({ file: written.changed(receipt, ['x'], () => 1) }),
+      'bad_file',
+      /malformed: missing or unknown fields/,
+    ],
     [
       'a receipt whose evidence is none',
       () => ({ file: written.changed(receipt, ['evidence', 'bundle'], () => 1) }),
@@ -71,7 +76,7 @@ describe('cocoon verify says in one line what is wrong with', () => {
         return { file: written.changed(receipt, ['evidence'], withHidden) };
       },
       'bad_file',
-      /evidence file has missing or unknown fields/,
+      /evidence file is malformed: missing or unknown fields/,
     ],
     [
       'a bundle whose claims are none',

@@ -5,6 +5,7 @@ import { EvidenceError } from '../attestation/errors';
 import { decodeBundle, evidenceDigest } from '../attestation/evidence';
 import { EVIDENCE_FORMAT, type EvidenceFile, MAX_EVIDENCE_FILE_SIZE, readEvidenceFile } from '../attestation/evidence-file';
 import { loadIntelRoot } from '../attestation/intel-root';
+import { malformedAt } from '../attestation/malformed-field';
 import { DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
 import { expectedByClaims, type FileQuestion } from '../attestation/recorded-evidence';
 import { networkPolicy } from '../chain/network-policy';
@@ -137,7 +138,7 @@ function readContent(bytes: Uint8Array): Content {
     return { kind: 'evidence', evidence, writtenSec: evidence.seenAtSec };
   }
   const parsed = receiptFile.safeParse(value);
-  if (!parsed.success) throw badFile(`receipt file is malformed at ${parsed.error.issues[0]?.path.map(String).join('.') || 'its fields'}`);
+  if (!parsed.success) throw badFile(`receipt file is malformed${malformedAt(parsed.error)}`);
   const receipt = parsed.data;
   const evidence = receipt.evidence === null ? null : readEvidenceFile(receipt.evidence);
   return { kind: 'receipt', receipt, evidence, writtenSec: Math.max(receipt.receipt.at, evidence?.seenAtSec ?? 0) };

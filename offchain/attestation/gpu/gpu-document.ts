@@ -5,6 +5,7 @@ import { MalformedError } from '../../core/errors';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../canonical-json';
 import type { KeySet } from '../claims';
 import { EvidenceError } from '../errors';
+import { malformedAt } from '../malformed-field';
 import { MAX_APPRAISAL_SIZE } from './gpu-appraisal';
 import { GPU_CHAIN_LENGTH, MAX_GPU_CERTIFICATE_SIZE } from './gpu-chain';
 import { MAX_GPU_REPORT_SIZE } from './gpu-report';
@@ -87,6 +88,5 @@ export async function gpuNonceOf(keys: Pick<KeySet, 'sealing' | 'receipt'>, cryp
 function check(value: unknown): z.output<typeof documentSchema> {
   const parsed = documentSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const field = parsed.error.issues[0]?.path.map(String).join('.') ?? '';
-  throw new EvidenceError('bad_gpu_evidence', `gpu document is malformed${field === '' ? '' : ` at ${field}`}`);
+  throw new EvidenceError('bad_gpu_evidence', `gpu document is malformed${malformedAt(parsed.error)}`);
 }

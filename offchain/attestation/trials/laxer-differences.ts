@@ -164,14 +164,14 @@ export const LAXER_DIFFERENCES: readonly LaxerDifference[] = [
     id: 'tcb-info-unknown-fields',
     others: BOTH,
     check: 'tcb-info',
-    says: /^tcb info is malformed at (its top|tdxModule|tcbType)$/,
+    says: /^tcb info is malformed(: missing or unknown fields| at (tdxModule|tcbType))$/,
     reason: 'They ignore fields that they do not use: the module, the type, and what is new. We refuse what we do not know.',
   },
   {
     id: 'qe-identity-unknown-fields',
     others: JAVASCRIPT,
     check: 'qe-identity',
-    says: /^qe identity is malformed at (its top|version)$/,
+    says: /^qe identity is malformed(: missing or unknown fields| at version)$/,
     reason: 'As tcb-info-unknown-fields; it also takes version 3 of QE identity, of which we know version 2 only.',
   },
   {
