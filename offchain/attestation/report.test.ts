@@ -1,4 +1,4 @@
-import { BUNDLE_CHECKS, CheckList, failedChecks, formatReport, toReport } from './report';
+import { BUNDLE_CHECKS, CheckList, failedChecks, toReport } from './report';
 
 const REASONS = { pass: 'equal', fail: 'different' };
 
@@ -51,24 +51,5 @@ describe('a report', () => {
   test('names the required checks that did not pass', () => {
     const unrun = { ...bad, name: 'tcb-level', reason: 'could not run after an earlier failure' } as const;
     expect(failedChecks(toReport([unrun, good, bad, skipped], facts))).toEqual([bad, unrun]);
-  });
-
-  test('is a table for people that says SIMULATED and MODEL NOT PROVEN, and what differed', () => {
-    expect(formatReport(toReport([good, bad, skipped], facts))).toBe(
-      [
-        'Evidence refused (1 of 3 checks failed)',
-        'SIMULATED: the trust root is a development root, no hardware vouches for this machine',
-        'MODEL NOT PROVEN: nothing shows which weights answer',
-        '  pass  bundle-digest     equal',
-        '  FAIL  bundle-structure  different',
-        '                          expected aa',
-        '                          found    bb',
-        '  n/a   gpu-evidence      not asked',
-      ].join('\n'),
-    );
-  });
-
-  test('of hardware and proven weights says neither', () => {
-    expect(formatReport(toReport([good], { simulated: false, modelProven: true }))).toBe('Evidence verified\n  pass  bundle-digest  equal');
   });
 });

@@ -171,25 +171,8 @@ export function toReport(checks: readonly Check[], facts: { readonly simulated: 
 }
 
 /** The required checks that did not pass, those that could not run for another's failure behind the others: what an error message names. */
-export function failedChecks(report: Report): readonly Check[] {
-  const failed = report.checks.filter((check) => check.required && check.result !== 'pass');
+export function failedChecks({ checks }: Pick<Report, 'checks'>): readonly Check[] {
+  const failed = checks.filter((check) => check.required && check.result !== 'pass');
   const hasRun = ({ reason }: Check) => reason !== NOT_RUN.reason;
   return [...failed.filter(hasRun), ...failed.filter((check) => !hasRun(check))];
 }
-
-/** The report as a table for people, one line per check, without a line feed at its end. */
-export function formatReport(report: Report): string {
-  const failed = failedChecks(report).length;
-  const lines = [report.ok ? 'Evidence verified' : `Evidence refused (${failed} of ${report.checks.length} checks failed)`];
-  if (report.simulated) lines.push('SIMULATED: the trust root is a development root, no hardware vouches for this machine');
-  if (!report.modelProven) lines.push('MODEL NOT PROVEN: nothing shows which weights answer');
-  const width = Math.max(0, ...report.checks.map((check) => check.name.length));
-  for (const check of report.checks) {
-    lines.push(`  ${RESULT_WORD[check.result]}  ${check.name.padEnd(width)}  ${check.reason}`);
-    if (check.result === 'fail' && check.expected !== null) lines.push(`${' '.repeat(width + 10)}expected ${check.expected}`);
-    if (check.result === 'fail' && check.actual !== null) lines.push(`${' '.repeat(width + 10)}found    ${check.actual}`);
-  }
-  return lines.join('\n');
-}
-
-const RESULT_WORD = { pass: 'pass', fail: 'FAIL', 'not-applicable': 'n/a ' } as const;

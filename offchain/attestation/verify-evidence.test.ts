@@ -2,6 +2,7 @@ import { concat } from '../core/bytes';
 import { webCrypto } from '../core/web-crypto';
 import { type Claims, encodeClaims, MAX_CLAIMS_SIZE, SEALING_SUITE, type WorkerClaims } from './claims';
 import { encodeBundle, MAX_BUNDLE_SIZE } from './evidence';
+import { formatReport } from './format-report';
 import { issueCollateral } from './platform/development-collateral';
 import {
   hex,
@@ -17,16 +18,7 @@ import {
   withBundle,
 } from './platform/forgery.test-kit';
 import { CLOCK_SKEW_SEC } from './policy';
-import {
-  type CheckName,
-  CLAIMS_CHECKS,
-  COLLATERAL_CHECKS,
-  EVIDENCE_CHECKS,
-  formatReport,
-  GPU_CHECKS,
-  PLATFORM_CHECKS,
-  QUOTE_CHECKS,
-} from './report';
+import { type CheckName, CLAIMS_CHECKS, COLLATERAL_CHECKS, EVIDENCE_CHECKS, GPU_CHECKS, PLATFORM_CHECKS, QUOTE_CHECKS } from './report';
 import { type EvidenceInput, type EvidenceVerdict, verifyEvidence } from './verify-evidence';
 
 /** What is asked about the platform, and only of a quote that holds by itself. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { encodeReceipt } from '../../wrappers/statements';
-import { formatReport } from '../attestation/report';
+import { formatReport } from '../attestation/format-report';
 import { toBase64Url, toHex } from '../core/bytes';
 import { ConfigError, codeOf } from '../core/errors';
 import { formatTon, parseTon } from '../core/money';

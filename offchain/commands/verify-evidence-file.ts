@@ -1,8 +1,9 @@
 import type { EvidenceFile, SeenBlock } from '../attestation/evidence-file';
+import { checkLines, verdictLine, warningsOf } from '../attestation/format-report';
 import { type FileQuestion, verifyEvidenceFile } from '../attestation/recorded-evidence';
 import type { CheckName } from '../attestation/report';
 import type { EvidenceVerdict } from '../attestation/verify-evidence';
-import { checkLines, factLines, showTime, verdictLine } from './verify-report';
+import { factLines, showTime } from './verify-report';
 
 /** What no file can prove: what a chain said, and what an offer said. */
 const BY_WORD: readonly CheckName[] = [
@@ -33,11 +34,10 @@ export async function reportOnEvidence(
   const byWord = new Set<CheckName>(question.network === null ? [...BY_WORD, 'claims-network'] : BY_WORD);
   const lines = [
     `Evidence ${file.expected.digest}`,
-    ...checkLines(report.checks, byWord),
+    ...checkLines(report.checks, { compared: 'all', byWord }),
     "Taken from the file's word, since nothing was asked over a network:",
     ...factLines(factsOf(file, question.network === null)),
-    ...(report.simulated ? ['SIMULATED: the trust root is a development root, no hardware vouches for this machine'] : []),
-    ...(report.modelProven ? [] : ['MODEL NOT PROVEN: nothing shows which weights answer']),
+    ...warningsOf(report),
     verdictLine('Evidence', report.ok, report.checks),
   ];
   return { verdict, lines };

@@ -1,7 +1,8 @@
 import { cost, packAuthorisation, packOrder, packReceipt, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
 import type { EvidenceFile } from '../attestation/evidence-file';
+import { checkLines, verdictLine, warningsOf } from '../attestation/format-report';
 import { CLOCK_SKEW_SEC } from '../attestation/policy';
-import { type Check, CheckList, RECEIPT_CHECKS } from '../attestation/report';
+import { type Check, CheckList, type CheckName, RECEIPT_CHECKS } from '../attestation/report';
 import type { EvidenceVerdict } from '../attestation/verify-evidence';
 import { concat, equal, fromHex, toBigEndian, toHex } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
@@ -11,7 +12,7 @@ import { hashText } from '../protocol/fields';
 import type { ReceiptFile } from '../protocol/receipt-file';
 import { encodeRequestContent, encodeResponseHead } from '../sealing/content';
 import { detailsOf } from '../sealing/opening';
-import { checkLines, factLines, showTime, verdictLine } from './verify-report';
+import { factLines, showTime } from './verify-report';
 
 /** What is at hand beside the file. */
 export interface ReceiptQuestion {
@@ -36,6 +37,9 @@ const CONTENT_TYPES: readonly string[] = [
   'text/event-stream; charset=utf-8',
 ];
 
+/** What no receipt shows: whose session key it is, and what was accounted. */
+const BY_WORD: ReadonlySet<CheckName> = new Set(['authorisation-signature', 'cost']);
+
 /** Whether a receipt holds, evidence aside, and the report on it for a person, its verdict last. */
 export async function reportOnReceipt(
   file: ReceiptFile,
@@ -47,13 +51,12 @@ export async function reportOnReceipt(
   const report = question.evidence?.verdict.report;
   const lines = [
     `Receipt for authorisation ${hashText(statementHash(packAuthorisation(file.authorisation)))}`,
-    ...checkLines(checks, new Set(['authorisation-signature', 'cost'])),
+    ...checkLines(checks, { compared: 'all', byWord: BY_WORD }),
     'What it says:',
     ...factLines(factsOf(file)),
     "Taken from the file's word: that the session key is this channel's (the channel's contract holds it), and the cost that was accounted",
     ...(isEvidenceGood ? [] : ['There is no evidence that holds, so nothing shows whose receipt this is']),
-    ...(report?.simulated ? ['SIMULATED: the trust root is a development root, no hardware vouches for this machine'] : []),
-    ...(report?.modelProven === false ? ['MODEL NOT PROVEN: nothing shows which weights answered'] : []),
+    ...(report === undefined ? [] : warningsOf(report)),
     verdictLine('Receipt', isVerified, checks),
   ];
   return { isVerified, lines };

@@ -7,6 +7,7 @@ import { decodeClaims } from '../attestation/claims';
 import { MAX_EVIDENCE_FILE_SIZE } from '../attestation/evidence-file';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { expectedByClaims } from '../attestation/recorded-evidence';
+import { EVIDENCE_CHECKS, RECEIPT_CHECKS } from '../attestation/report';
 import type { ExpectedEvidence } from '../attestation/verify-evidence';
 import {
   BLOCK,
@@ -139,7 +140,7 @@ export class Written {
     const terminal = new RecordedTerminal();
     const isVerified = await verifyCommand(options, terminal, clock);
     const lines = terminal.written.trimEnd().split('\n');
-    const failed = lines.flatMap((line) => /^ {2}FAIL {2}([a-z-]+)/.exec(line)?.[1] ?? []);
+    const failed = lines.filter((line) => line.startsWith('  FAIL  ')).flatMap(namesIn);
     return { isVerified, text: terminal.written, last: lines.at(-1) ?? '', failed };
   }
 }
@@ -147,6 +148,15 @@ export class Written {
 /** What an honest offer of this guest says, as files have it. */
 export function expectedOf({ keys, digest }: TestGuest): ExpectedEvidence {
   return expectedByClaims(decodeClaims(keys.claims), digest);
+}
+
+/** The checks that a line of a report is about. */
+function namesIn(line: string): readonly string[] {
+  const [, first = '', last = first, count = '1'] = /^ {2}\S+ +([a-z-]+)(?:\.\.([a-z-]+))? +(?:(\d+) checks: )?/.exec(line) ?? [];
+  const all: readonly string[] = [...EVIDENCE_CHECKS, ...RECEIPT_CHECKS];
+  const names = all.slice(all.indexOf(first), all.indexOf(last) + 1);
+  if (names.length !== Number(count)) throw new RangeError(`a line that does not say which checks it is about: ${line}`);
+  return names;
 }
 
 function contentOf(path: string): unknown {

@@ -1,7 +1,8 @@
 import { nodeCrypto } from '../../runtime/node-crypto';
 import { encodeClaims } from '../claims';
+import { formatReport } from '../format-report';
 import { makeScene, WORKER_CLAIMS } from '../platform/forgery.test-kit';
-import { failedChecks, formatReport, GPU_CHECKS } from '../report';
+import { failedChecks, GPU_CHECKS } from '../report';
 import { verifyEvidence } from '../verify-evidence';
 import { documentOf, policyOf } from './gpu.test-kit';
 import { encodeGpuDocument, gpuDocumentHash } from './gpu-document';
@@ -24,7 +25,9 @@ describe('evidence of a worker with a GPU', () => {
     const { accepted, report } = await verifyEvidence(input);
     expect(failedChecks(report)).toEqual([]);
     expect(accepted).toBe(true);
-    expect(formatReport(report)).toContain("gpu-manifests         every measurement is in the reference manifests, says NVIDIA's tool");
+    const shown = formatReport(report);
+    for (const name of GPU_CHECKS) expect(shown).toMatch(new RegExp(`^  pass  ${name} `, 'm'));
+    expect(shown).toMatch(/^ {2}pass {2}gpu-manifests +every measurement is in the reference manifests, says NVIDIA's tool/m);
   });
 
   test('is refused by whoever has not listed its GPU, and when its GPU evidence is left out', async () => {
