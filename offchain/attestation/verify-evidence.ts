@@ -6,12 +6,11 @@ import { type Claims, decodeClaims, type ModelIdentity, type ModelKind, type Rol
 import type { CollateralSource } from './collateral';
 import { readOr } from './errors';
 import { type Bundle, decodeBundle, evidenceDigest, imageHashOf, reportDataOf } from './evidence';
-import { type GpuEvidenceSource, judgeWithoutGpus, verifyGpus } from './gpu/verify-gpus';
+import { type GpuEvidenceSource, type GpuVerdict, judgeWithoutGpus, verifyGpus } from './gpu/verify-gpus';
 import { assertPolicy, CLOCK_SKEW_SEC, type EvidencePolicy } from './policy';
 import { type QuoteVerdict, verifyQuote } from './quote-chain';
 import {
   BUNDLE_CHECKS,
-  type Check,
   CheckList,
   CLAIMS_CHECKS,
   COLLATERAL_CHECKS,
@@ -90,7 +89,7 @@ export type EvidenceVerdict =
       readonly claimsBytes: Uint8Array;
       /** Lower-case hex. */
       readonly imageHash: string;
-      /** Unix seconds from which the verdict no longer holds: keys, certificates, collateral or the block are too old by then. */
+      /** Unix seconds from which the verdict no longer holds: keys, certificates (of GPUs, too), collateral or the block are too old by then. */
       readonly expiresAtSec: number;
     }
   | { readonly accepted: false; readonly report: Report };
@@ -133,16 +132,16 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVerd
   }
   // Evidence of GPUs is large: it is fetched only for claims that are proven.
   const isProven = blockAtSec !== null && claimsChecks.holds(...CLAIMS_CHECKS);
-  const gpuChecks = claims === null ? UNASKED_GPUS : await checkGpus(claims, isProven, input);
+  const gpus = claims === null ? UNASKED_GPUS : await checkGpus(claims, isProven, input);
 
-  const report = toReport([...bundleChecks.all(), ...quoted.checks, ...platform.checks, ...claimsChecks.all(), ...gpuChecks], {
+  const report = toReport([...bundleChecks.all(), ...quoted.checks, ...platform.checks, ...claimsChecks.all(), ...gpus.checks], {
     simulated: quoted.root?.kind === 'development',
     modelProven: claims !== null && claims.model?.kind !== 'unproven',
   });
   if (!report.ok || bundle === null || claims === null || imageHash === null || blockAtSec === null || platform.notAfterSec === null) {
     return { accepted: false, report: { ...report, ok: false } };
   }
-  const expiresAtSec = Math.min(claims.keys.notAfter, platform.notAfterSec, blockAtSec + policy.maxBlockAgeSec);
+  const expiresAtSec = Math.min(claims.keys.notAfter, platform.notAfterSec, gpus.notAfterSec, blockAtSec + policy.maxBlockAgeSec);
   return { accepted: true, report, claims, claimsBytes: bundle.claims, imageHash, expiresAtSec };
 }
 
@@ -150,14 +149,14 @@ type ClaimsChecks = CheckList<(typeof CLAIMS_CHECKS)[number]>;
 
 const MATCH = { pass: 'as expected', fail: 'not as expected' } as const;
 const UNREAD_QUOTE: QuoteVerdict = { checks: new CheckList(QUOTE_CHECKS).all(), quote: null, root: null, chain: null };
-const UNASKED_GPUS = new CheckList(GPU_CHECKS).all();
+const UNASKED_GPUS: GpuVerdict = { checks: new CheckList(GPU_CHECKS).all(), notAfterSec: Number.POSITIVE_INFINITY };
 const UNASKED_PLATFORM: PlatformAppraisal = {
   checks: [...new CheckList(COLLATERAL_CHECKS).all(), ...new CheckList(PLATFORM_CHECKS).all()],
   holds: false,
   notAfterSec: null,
 };
 
-async function checkGpus(claims: Claims, isProven: boolean, input: EvidenceInput): Promise<readonly Check[]> {
+async function checkGpus(claims: Claims, isProven: boolean, input: EvidenceInput): Promise<GpuVerdict> {
   const { policy, nowSec, crypto, gpuEvidence: evidence = null } = input;
   if (!isProven) return judgeWithoutGpus(claims, policy.gpu) ?? UNASKED_GPUS;
   return verifyGpus({ claims, evidence, policy: policy.gpu, nowSec, crypto });

@@ -73,7 +73,7 @@ export async function questionOf(document: Uint8Array | GpuDocument, changes: Pa
 
 /** The checks that refused, without those that could not run. */
 export async function refusalsOf(question: GpuQuestion): Promise<readonly Check[]> {
-  const checks = await verifyGpus(question);
+  const { checks } = await verifyGpus(question);
   return checks.filter(({ result, reason }) => result === 'fail' && reason !== 'could not run after an earlier failure');
 }
 

@@ -36,12 +36,12 @@ const namesOf = (checks: Awaited<ReturnType<typeof refusalsOf>>) => checks.map((
 describe('GPU evidence', () => {
   test('of a simulated GPU with an appraisal passes every check, in Node and with WebCrypto', async () => {
     const question = await questionOf(await documentOf());
-    const checks = await verifyGpus(question);
+    const { checks } = await verifyGpus(question);
     expect(checks.map(({ name, result }) => [name, result])).toEqual(GPU_CHECKS.map((name) => [name, 'pass']));
     expect(checks.find(({ name }) => name === 'gpu-manifests')?.reason).toBe(
       "every measurement is in the reference manifests, says NVIDIA's tool, in the guest",
     );
-    expect(await verifyGpus({ ...question, crypto: webCrypto(globalThis.crypto) })).toEqual(checks);
+    expect((await verifyGpus({ ...question, crypto: webCrypto(globalThis.crypto) })).checks).toEqual(checks);
   });
 
   test('of several GPUs, appraised by the service, passes every check', async () => {
@@ -71,7 +71,7 @@ describe('GPU evidence', () => {
     const claims = { ...question.claims, gpu: null };
     expect(namesOf(await refusalsOf({ ...question, claims, evidence }))).toEqual(['gpu-evidence']);
     const policy = await policyOf({ required: false });
-    const checks = await verifyGpus({ ...question, claims, evidence, policy });
+    const { checks } = await verifyGpus({ ...question, claims, evidence, policy });
     expect(checks.map(({ name, required, result }) => [name, required, result])).toEqual(
       GPU_CHECKS.map((name) => [name, false, 'not-applicable']),
     );
@@ -368,7 +368,7 @@ describe('GPU evidence is refused', () => {
     ['token', withToken((token) => token.replace('"GPU-0"', JSON.stringify(COMMAND)))],
     ['list of tokens', withToken((token) => token.replace(/"eyJ[^.]*\.[^.]*\./, `"eyJhbGciOiJub25lIn0.${submodsOf(COMMAND)}.`))],
   ])("whose appraisal has a terminal's command for its %s, which no report repeats (gpu-appraisal)", async (_, forge) => {
-    const checks = await verifyGpus(await questionOf(await forge()));
+    const { checks } = await verifyGpus(await questionOf(await forge()));
     expect(checks.find(({ name }) => name === 'gpu-appraisal')?.result).toBe('fail');
     for (const { reason, expected, actual } of checks) expect(`${reason}${expected}${actual}`).toMatch(/^[\x20-\x7e]*$/);
   });
@@ -380,7 +380,7 @@ describe('GPU evidence is refused', () => {
     ['of other bytes than the claims name', async () => concat(encodeGpuDocument(await documentOf()), Uint8Array.of(10))],
     ['that is good, and another than the claims name', async () => encodeGpuDocument(await documentOf())],
   ])('%s (gpu-evidence), and nothing behind that is said to have passed', async (_, evidence) => {
-    const checks = await verifyGpus({ ...(await questionOf(await documentOf())), evidence });
+    const { checks } = await verifyGpus({ ...(await questionOf(await documentOf())), evidence });
     expect(checks.map(({ result }) => result)).toEqual(GPU_CHECKS.map(() => 'fail'));
   });
 
@@ -389,7 +389,7 @@ describe('GPU evidence is refused', () => {
     const question = await questionOf(encoded);
     const crypto = rememberingCrypto();
     for (const { bytes } of flips(encoded)) {
-      const checks = await verifyGpus({ ...question, crypto, evidence: () => bytes });
+      const { checks } = await verifyGpus({ ...question, crypto, evidence: () => bytes });
       expect(checks[0]).toMatchObject({ name: 'gpu-evidence', result: 'fail' });
     }
   });

@@ -23,38 +23,52 @@ export interface GpuQuestion {
   readonly crypto: CryptoProvider;
 }
 
+/** What was found about a machine's GPUs. */
+export interface GpuVerdict {
+  /** All of GPU_CHECKS, in their order. */
+  readonly checks: readonly Check[];
+  /** Unix seconds, included: the first end of validity in the GPUs' chains; infinite without GPUs. Means nothing unless the checks hold. */
+  readonly notAfterSec: number;
+}
+
 type GpuChecks = CheckList<(typeof GPU_CHECKS)[number]>;
 
 /** What claims without GPU evidence come to, before anybody is asked; null for claims with some. */
-export function judgeWithoutGpus({ role, gpu }: Pick<Claims, 'role' | 'gpu'>, policy: GpuPolicy): readonly Check[] | null {
+export function judgeWithoutGpus({ role, gpu }: Pick<Claims, 'role' | 'gpu'>, policy: GpuPolicy): GpuVerdict | null {
   if (gpu !== null) return null;
   const checks: GpuChecks = new CheckList(GPU_CHECKS);
   const isMissing = policy.required && role === 'worker';
   if (isMissing) checks.fail('gpu-evidence', 'the claims name no GPU evidence, and the policy requires a GPU');
   else for (const name of GPU_CHECKS) checks.notApplicable(name, 'the claims name no GPU evidence, and the policy requires none');
-  return checks.all();
+  return withoutEnd(checks);
 }
 
 /**
- * Whether the GPUs of a machine are NVIDIA's, in a mode that keeps them to the machine, and asked by this key set. All of GPU_CHECKS,
- * in their order; one that could not run has failed. Never throws for anything that the evidence contains.
+ * Whether the GPUs of a machine are NVIDIA's, in a mode that keeps them to the machine, and asked by this key set. A check that could
+ * not run has failed. Never throws for anything that the evidence contains.
  *
  * A report does not say whether debug mode is off or a measurement is as NVIDIA made it: that shows only in the appraisal by NVIDIA's
  * verifier, which the guest asks and puts beside the reports. Without one these checks fail.
  */
-export async function verifyGpus(question: GpuQuestion): Promise<readonly Check[]> {
+export async function verifyGpus(question: GpuQuestion): Promise<GpuVerdict> {
   const checks: GpuChecks = new CheckList(GPU_CHECKS);
   const { claims, policy } = question;
   const without = judgeWithoutGpus(claims, policy);
   if (without !== null) return without;
   const document = await fetchDocument(question, checks);
-  if (document === null) return checks.all();
+  if (document === null) return withoutEnd(checks);
   const gpus = readGpus(document, checks);
-  if (gpus === null) return checks.all();
+  if (gpus === null) return withoutEnd(checks);
   for (const [index, gpu] of gpus.entries()) await checkGpu(`gpu ${index}`, gpu, question, checks);
   refuseTwins(gpus, checks);
   await checkAppraisal(document, gpus, question, checks);
-  return checks.all();
+  const ends = gpus.flatMap(({ chain }) => chain.certificates.map((certificate) => certificate.notAfterSec));
+  return { checks: checks.all(), notAfterSec: Math.min(...ends) };
+}
+
+/** Where nothing was read that ends. */
+function withoutEnd(checks: GpuChecks): GpuVerdict {
+  return { checks: checks.all(), notAfterSec: Number.POSITIVE_INFINITY };
 }
 
 interface Gpu {
