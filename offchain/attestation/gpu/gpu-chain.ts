@@ -4,14 +4,14 @@ import { type Certificate, type ChainVerdict, parseCertificateOf, readPublicKey,
 import { DER_TAG, enterDer, toOid, toSmallNumber } from '../der';
 import { EvidenceError } from '../errors';
 import { P384_SHA384 } from '../x509';
-import type { GpuRoot } from './gpu-root';
+import { GPU_ROOT_NAME, type GpuRoot } from './gpu-root';
 
 /**
  * Chains of GPUs, leaf first: the key that signs reports, held by measured firmware; the GPU's own key, held by its boot ROM; who
  * provisions its family; the family; the root. The names were seen on Hopper (GH100) and Blackwell (GB100) parts.
  */
 const GPU_CHAIN = {
-  roles: [/ GSP FMC LF$/, / GSP BROM$/, / Provisioner ICA \d+$/, / G[HB]\d+ Identity$/, / Device Identity CA$/],
+  roles: [/ GSP FMC LF$/, / GSP BROM$/, / Provisioner ICA \d+$/, / G[HB]\d+ Identity$/, GPU_ROOT_NAME],
   leaf: 'signer',
 } as const;
 
