@@ -138,6 +138,21 @@ describe('what a doctor finds of a network', () => {
     expect(greeted).toEqual([]);
   });
 
+  it('greets twenty proxies, and does not call fine those that it has not greeted', async () => {
+    const listed = Array.from({ length: 22 }, (_, index) =>
+      configureProxy(
+        chain,
+        { root: ROOT, owner: OWNER, index, withdrawDelay: 3600 },
+        { payerKey: 1n, endpoint: { url: 'https://proxy.example:10001', keyPin: PIN } },
+      ),
+    );
+    chain.set(ROOT, 1n, rootData(1, 1, listed.slice(0, 20)));
+    expect((await checkNetwork(network(), reach)).map(({ item }) => item)).not.toContain('proxies');
+    chain.set(ROOT, 1n, rootData(1, 1, listed));
+    expect(await find('proxies')).toMatchObject({ verdict: 'unseen', words: '2 more, which were not greeted' });
+    expect(greeted).toHaveLength(40);
+  });
+
   it('lets defects of its own through', async () => {
     reach.latestBlock = () => Promise.reject(new TypeError('a defect'));
     await expect(checkNetwork(network(), reach)).rejects.toThrow('a defect');
