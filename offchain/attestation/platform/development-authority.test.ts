@@ -40,11 +40,18 @@ describe("a development root's authority", () => {
     expect([pckCa.commonName, tcbSigning.commonName]).toEqual(['SIMULATED SGX PCK Platform CA', 'SIMULATED SGX TCB Signing']);
   });
 
-  test('is refused without its files, or with a broken one (bad_development_root)', async () => {
-    const refused = { code: 'bad_development_root' };
+  const refused = { name: 'ConfigError', code: 'bad_development_root' };
+
+  test('is refused without its files (bad_development_root)', async () => {
     await expect(openDevelopmentAuthority(folder)).rejects.toMatchObject(refused);
+  });
+
+  test.each(['tcbSigningKey', 'tcbSigning', 'pckChain'] as const)('is refused with a broken %s (bad_development_root)', async (name) => {
     await createDevelopmentRoot(folder, NOW);
-    await writeFile(join(folder, DEVELOPMENT_FILES.tcbSigningKey), 'broken');
-    await expect(openDevelopmentAuthority(folder)).rejects.toMatchObject(refused);
+    await openDevelopmentAuthority(folder);
+    for (const content of ['broken', '']) {
+      await writeFile(join(folder, DEVELOPMENT_FILES[name]), content);
+      await expect(openDevelopmentAuthority(folder)).rejects.toMatchObject({ ...refused, message: expect.stringContaining(folder) });
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { ConfigError } from '../../core/errors';
 import { parseCertificate } from '../certificate';
+import { EvidenceError } from '../errors';
 import { splitPemChain } from '../pem';
 import type { CollateralAuthority } from './development-collateral';
 import { readDevelopmentFile, readDevelopmentKey } from './development-files';
@@ -18,13 +19,12 @@ export async function openDevelopmentAuthority(folder: string): Promise<Collater
     readDevelopmentFile(folder, 'tcbSigning'),
     readDevelopmentKey(folder, 'tcbSigningKey'),
   ]);
-  const [, pckCaDer] = splitPemChain(chain, 3);
-  if (pckCaDer === undefined) throw new ConfigError('bad_development_root', `the chain in ${folder} has no CA`, { folder });
-  const nameOf = (der: Uint8Array) => parseCertificate(der).commonName;
-  return {
-    rootDer,
-    rootCrl,
-    pckCa: { der: pckCaDer, commonName: nameOf(pckCaDer), key: pckCaKey },
-    tcbSigning: { der: tcbSigningDer, commonName: nameOf(tcbSigningDer), key: tcbSigningKey },
-  };
+  try {
+    const [, pckCaDer = new Uint8Array(0)] = splitPemChain(chain, 3);
+    const named = (der: Uint8Array) => ({ der, commonName: parseCertificate(der).commonName });
+    return { rootDer, rootCrl, pckCa: { ...named(pckCaDer), key: pckCaKey }, tcbSigning: { ...named(tcbSigningDer), key: tcbSigningKey } };
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause;
+    throw new ConfigError('bad_development_root', `a certificate in ${folder} is broken: ${cause.message}`, { folder }, { cause });
+  }
 }
