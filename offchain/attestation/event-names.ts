@@ -1,4 +1,5 @@
 import { fromBigEndian } from '../core/bytes';
+import { printable } from '../core/printable';
 import type { LoggedEvent } from './event-log';
 
 /** Longest text of a log that is shown. */
@@ -102,11 +103,10 @@ function utf16(bytes: Uint8Array): string {
   return shown(String.fromCharCode(...Array.from({ length: units }, (_, i) => uintLe(bytes.subarray(2 * i, 2 * i + 2)))));
 }
 
-/** Printable ASCII up to the first zero, cut where it is long: logs are foreign, and terminals obey. */
+/** What is there up to the first zero. */
 function shown(text: string): string {
   const [line = ''] = text.split('\0');
-  const plain = line.trim().replace(/[^\x20-\x7e]/g, '?');
-  return plain.length > MAX_SHOWN ? `${plain.slice(0, MAX_SHOWN)}...` : plain;
+  return printable(line.trim(), MAX_SHOWN);
 }
 
 function uintLe(bytes: Uint8Array): number {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { printable } from '../core/printable';
 
 /**
  * What stands behind "is malformed": ` at gpus.0.chain`, the first field that does not fit a schema, or, of the value as a whole, what
@@ -6,5 +7,5 @@ import type { z } from 'zod';
  */
 export function malformedAt({ issues }: z.core.$ZodError): string {
   const place = issues[0]?.path.map(String).join('.') ?? '';
-  return place === '' ? ': missing or unknown fields' : ` at ${place.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)}`;
+  return place === '' ? ': missing or unknown fields' : ` at ${printable(place, 80)}`;
 }

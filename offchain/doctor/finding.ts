@@ -3,6 +3,7 @@
  * It trusts what the system's files and tools say, since whoever runs it owns them: a verdict is advice and no evidence, and nothing that
  * decides whether to seal ever asks it. It changes nothing, and what it could not look at it never calls fine.
  */
+import { printable } from '../core/printable';
 
 export type Verdict = 'ok' | 'warn' | 'fail' | 'unseen';
 
@@ -37,11 +38,7 @@ export function unseen(item: string, words: string, remedy: string | null = null
 
 /** Text of the system's files and tools as one printable line of at most 160 characters. */
 export function shown(text: string): string {
-  const line = text
-    .trim()
-    .replace(/\s+/g, ' ')
-    .replace(/[^\x20-\x7e]/g, '?');
-  return line.length > 160 ? `${line.slice(0, 157)}...` : line;
+  return printable(text.trim().replace(/\s+/g, ' '), 157);
 }
 
 const VERDICT_WORD: Readonly<Record<Verdict, string>> = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL', unseen: ' -  ' };

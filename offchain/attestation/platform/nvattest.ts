@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toHex } from '../../core/bytes';
+import { printable } from '../../core/printable';
 import { MAX_GPUS } from '../gpu/gpu-document';
 import { type CollectedGpu, collectedGpuSchema, type GpuAttester, toDocument } from './gpu-attester';
 import { PlatformError } from './platform-error';
@@ -97,7 +98,7 @@ async function run<T extends { readonly result_code: number; readonly result_mes
     throw new PlatformError('gpu_tool_failed', `${what} ended with exit code ${exitCode} and printed nothing that is known`);
   const { result_code: code, result_message: message } = parsed.data;
   if (code !== 0 || exitCode !== 0)
-    throw new PlatformError('gpu_refused', `${what}: ${printable(message)} (result ${code}, exit code ${exitCode})`);
+    throw new PlatformError('gpu_refused', `${what}: ${printable(message, 200)} (result ${code}, exit code ${exitCode})`);
   return parsed.data;
 }
 
@@ -107,8 +108,4 @@ function fromJson(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function printable(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { equal, fromUtf8, toHex } from '../../core/bytes';
 import { ConfigError, codeOf } from '../../core/errors';
+import { printable } from '../../core/printable';
 import { MAX_QUOTE_SIZE, parseQuote, type TdReport, trimQuote } from '../quote';
 import type { KernelFiles } from './kernel-files';
 import { isKernelOlderThan } from './kernel-release';
@@ -79,8 +80,10 @@ export class TsmReports {
   private async requireProvider(entry: string): Promise<void> {
     const provider = await this.readText(`${entry}/provider`);
     if (provider === TDX_PROVIDER) return;
-    const shown = provider.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
-    throw new ConfigError('no_tdx', `reports of this machine come from "${shown}", expected "${TDX_PROVIDER}": this is no TDX guest`);
+    throw new ConfigError(
+      'no_tdx',
+      `reports of this machine come from "${printable(provider, 64)}", expected "${TDX_PROVIDER}": this is no TDX guest`,
+    );
   }
 
   private async generation(entry: string): Promise<number> {
