@@ -1,4 +1,4 @@
-import { ByteReader, equal, fromBigEndian, utf8 } from '../core/bytes';
+import { ByteReader, equal, uintLe, utf8 } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { EvidenceError } from './errors';
 
@@ -152,7 +152,7 @@ class LogReader {
   }
 
   uint(size: number): number {
-    return Number(fromBigEndian(Uint8Array.from(this.take(size)).reverse()));
+    return uintLe(this.take(size));
   }
 
   /** Whether nothing is left but filling. An event cannot look like it: none has register 0xffffffff, or no digest and no data. */

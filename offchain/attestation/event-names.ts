@@ -1,4 +1,4 @@
-import { fromBigEndian } from '../core/bytes';
+import { uintLe } from '../core/bytes';
 import { printable } from '../core/printable';
 import type { LoggedEvent } from './event-log';
 
@@ -107,8 +107,4 @@ function utf16(bytes: Uint8Array): string {
 function shown(text: string): string {
   const [line = ''] = text.split('\0');
   return printable(line.trim(), MAX_SHOWN);
-}
-
-function uintLe(bytes: Uint8Array): number {
-  return Number(fromBigEndian(Uint8Array.from(bytes).reverse()));
 }

@@ -1,4 +1,4 @@
-import { ByteReader, equal, fromHex } from '../core/bytes';
+import { ByteReader, equal, fromHex, uintLe } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { EvidenceError } from './errors';
 
@@ -219,11 +219,6 @@ function readCertificationData(reader: ByteReader, expectedType: number): Uint8A
   const type = uintLe(reader.take(2));
   if (type !== expectedType) throw bad(`certification data of type ${type}, expected ${expectedType}`);
   return reader.take(uintLe(reader.take(4)));
-}
-
-/** Of at most 4 bytes. */
-export function uintLe(bytes: Uint8Array): number {
-  return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
 function readingQuote<T>(read: () => T): T {

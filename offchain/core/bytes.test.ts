@@ -1,5 +1,18 @@
 import fc from 'fast-check';
-import { ByteReader, concat, equal, fromBase64Url, fromBigEndian, fromHex, fromUtf8, toBase64Url, toBigEndian, toHex, utf8 } from './bytes';
+import {
+  ByteReader,
+  concat,
+  equal,
+  fromBase64Url,
+  fromBigEndian,
+  fromHex,
+  fromUtf8,
+  toBase64Url,
+  toBigEndian,
+  toHex,
+  uintLe,
+  utf8,
+} from './bytes';
 
 const SEED = { seed: 20261120 };
 const bytes = fc.uint8Array({ maxLength: 100 });
@@ -85,6 +98,19 @@ describe('big-endian integers', () => {
   ])('that do not fit are refused: %s in %i bytes (out_of_range)', (value, size) => {
     expect(() => toBigEndian(value, size)).toThrow(expect.objectContaining({ code: 'out_of_range' }));
   });
+});
+
+test('little-endian integers are the big-endian ones read from behind, up to the largest safe one', () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), fc.integer({ min: 7, max: 9 }), (value, size) =>
+      expect(uintLe(toBigEndian(value, size).reverse())).toBe(value),
+    ),
+    SEED,
+  );
+  expect(uintLe(Uint8Array.of(1, 2))).toBe(0x0201);
+  expect(uintLe(new Uint8Array(0))).toBe(0);
+  expect(uintLe(toBigEndian(Number.MAX_SAFE_INTEGER, 8).reverse())).toBe(Number.MAX_SAFE_INTEGER);
+  expect(Number.isSafeInteger(uintLe(new Uint8Array(8).fill(0xff)))).toBe(false);
 });
 
 describe('byte strings', () => {

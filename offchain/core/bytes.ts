@@ -115,6 +115,11 @@ export function fromBigEndian(bytes: Uint8Array): bigint {
   return value;
 }
 
+/** The number of little-endian bytes, exact wherever it is a safe integer. */
+export function uintLe(bytes: Uint8Array): number {
+  return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
+}
+
 /** Reads fields off the front of a byte string. Every read is checked; `end` refuses what is left. */
 export class ByteReader {
   private at = 0;

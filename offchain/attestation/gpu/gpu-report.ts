@@ -1,7 +1,6 @@
-import { ByteReader } from '../../core/bytes';
+import { ByteReader, uintLe } from '../../core/bytes';
 import { MalformedError } from '../../core/errors';
 import { EvidenceError } from '../errors';
-import { uintLe } from '../quote';
 
 /** Most bytes of a report. Source: NVML, NVML_CC_GPU_ATTESTATION_REPORT_SIZE. */
 export const MAX_GPU_REPORT_SIZE = 0x2000;

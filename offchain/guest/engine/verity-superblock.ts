@@ -1,4 +1,4 @@
-import { ByteReader, equal, fromBigEndian, toHex, utf8 } from '../../core/bytes';
+import { ByteReader, equal, toHex, uintLe, utf8 } from '../../core/bytes';
 import { ConfigError } from '../../core/errors';
 import { openImage, readFully, type VerityFormat } from './verity-root';
 
@@ -76,10 +76,6 @@ function nameIn(field: Uint8Array): string {
   const bytes = end < 0 ? field : field.subarray(0, end);
   const text = String.fromCharCode(...bytes);
   return /^[a-z0-9-]+$/.test(text) ? text : toHex(bytes);
-}
-
-function uintLe(bytes: Uint8Array): number {
-  return Number(fromBigEndian(Uint8Array.from(bytes).reverse()));
 }
 
 function bad(message: string): ConfigError {
