@@ -65,6 +65,16 @@ describe('collateral from a PCCS', () => {
     expect(asked).toContain(INTEL_ROOT_CRL);
   });
 
+  test('that is refused has none of its words read, and holds no connection', async () => {
+    const cancelled: string[] = [];
+    const fetch: Fetch = async (url) => {
+      const body = new ReadableStream({ cancel: () => void cancelled.push(new URL(url).pathname) });
+      return new Response(body, { status: 503 });
+    };
+    await expect(sourceOver(fetch).collateralFor(await query())).rejects.toMatchObject({ code: 'pccs_refused' });
+    expect(cancelled.sort()).toEqual([PCS_PATH.pckCrl, PCS_PATH.rootCrl, PCS_PATH.tcbInfo, PCS_PATH.qeIdentity].sort());
+  });
+
   test('is asked for once by all who come together, and again after an hour', async () => {
     const { asked, fetch } = pccs();
     const clock = new FixedClock(NOW);

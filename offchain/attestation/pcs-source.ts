@@ -130,7 +130,11 @@ export class PcsSource implements CollateralSource {
     const { pathname } = new URL(url);
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'error' });
-      if (response.status !== 200) throw new PccsError('pccs_refused', `pccs answered ${response.status} for ${pathname}`);
+      if (response.status !== 200) {
+        // A body that nobody reads holds its connection.
+        await response.body?.cancel();
+        throw new PccsError('pccs_refused', `pccs answered ${response.status} for ${pathname}`);
+      }
       return { headers: response.headers, body: await readBody(response, maxSize, pathname) };
     } catch (cause) {
       if (cause instanceof PccsError) throw cause;
