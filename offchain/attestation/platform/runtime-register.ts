@@ -19,7 +19,7 @@ export function extended(value: Uint8Array, digest: Uint8Array): Uint8Array {
  * Has RTMR3 measure one digest of 48 bytes and nothing else, once in the life of the machine: a guest that is started again finds it
  * measured. Returns the register's value.
  *
- * @throws ConfigError rtmr_missing, rtmr_forbidden, rtmr_failed; rtmr_foreign when the register holds something else
+ * @throws ConfigError bad_measurement, rtmr_missing, rtmr_forbidden, rtmr_failed; rtmr_foreign when the register holds something else
  */
 export async function measureOnce(digest: Uint8Array, files: KernelFiles, kernelRelease: string): Promise<Uint8Array> {
   if (digest.length !== SIZE) throw new ConfigError('bad_measurement', `digest of ${digest.length} bytes, expected ${SIZE}`);

@@ -2,12 +2,13 @@
  * platform: makes evidence, in the guest. It may use Node and the machine; verification never imports it.
  * What `simulated` makes has every form of the real thing and none of its worth: SIMULATED must stand wherever a person sees it.
  */
-import { createHash, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { ConfigError } from '../../core/errors';
 import type { Measurements } from '../evidence';
 import { readDevelopmentFile, readDevelopmentKey } from './development-files';
 import type { Platform } from './platform';
 import { SIMULATED_TD, writeQuote } from './quote-writer';
+import { extended } from './runtime-register';
 
 /** What a simulated machine runs; 48 bytes each. */
 export interface SimulatedMachine {
@@ -28,8 +29,7 @@ export function simulatedMeasurements(machine: SimulatedMachine): Measurements {
     if (value.length !== 48) throw new ConfigError('bad_measurement', `measurement of ${value.length} bytes, expected 48`);
   }
   const zeros = new Uint8Array(48);
-  const rtmr3 = createHash('sha384').update(zeros).update(machine.configDigest).digest();
-  return { mrTd: machine.mrTd, rtmr: [zeros, zeros, zeros, rtmr3] };
+  return { mrTd: machine.mrTd, rtmr: [zeros, zeros, zeros, extended(zeros, machine.configDigest)] };
 }
 
 /**
