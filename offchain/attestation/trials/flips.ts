@@ -4,7 +4,7 @@
  */
 import type { CryptoProvider } from '../../core/crypto';
 import { nodeCrypto } from '../../runtime/node-crypto';
-import { type Collateral, verifyCollateral } from '../collateral';
+import { verifyCollateral } from '../collateral';
 import { encodeBundle } from '../evidence';
 import {
   intelRoot,
@@ -23,6 +23,7 @@ import { verifyQuote } from '../quote-chain';
 import { type Check, type CheckName, COLLATERAL_CHECKS, failedChecks, QUOTE_CHECKS } from '../report';
 import { loadTrustRoot } from '../trust-root';
 import { verifyEvidence } from '../verify-evidence';
+import { collateralParts } from './collateral-parts';
 
 /** Something of which no bit may change unnoticed. */
 export interface FlipTarget {
@@ -92,31 +93,9 @@ async function quoteTargets(crypto: CryptoProvider): Promise<readonly FlipTarget
   }));
 }
 
-type PartName =
-  | 'root CRL'
-  | 'PCK CRL'
-  | "PCK CRL's issuer chain"
-  | `${'TCB info' | 'QE identity'}${'' | "'s signature" | "'s issuer chain"}`;
-
-/** The parts of collateral: what a part is, and the same collateral with other bytes there. */
-function partsOf(all: Collateral): Readonly<Record<PartName, readonly [Uint8Array, (bytes: Uint8Array) => Collateral]>> {
-  const { tcbInfo, qeIdentity } = all;
-  return {
-    'root CRL': [all.rootCrl, (rootCrl) => ({ ...all, rootCrl })],
-    'PCK CRL': [all.pckCrl, (pckCrl) => ({ ...all, pckCrl })],
-    "PCK CRL's issuer chain": [all.pckCrlIssuerChain, (pckCrlIssuerChain) => ({ ...all, pckCrlIssuerChain })],
-    'TCB info': [tcbInfo.json, (json) => ({ ...all, tcbInfo: { ...tcbInfo, json } })],
-    "TCB info's signature": [tcbInfo.signature, (signature) => ({ ...all, tcbInfo: { ...tcbInfo, signature } })],
-    "TCB info's issuer chain": [tcbInfo.issuerChain, (issuerChain) => ({ ...all, tcbInfo: { ...tcbInfo, issuerChain } })],
-    'QE identity': [qeIdentity.json, (json) => ({ ...all, qeIdentity: { ...qeIdentity, json } })],
-    "QE identity's signature": [qeIdentity.signature, (signature) => ({ ...all, qeIdentity: { ...qeIdentity, signature } })],
-    "QE identity's issuer chain": [qeIdentity.issuerChain, (issuerChain) => ({ ...all, qeIdentity: { ...qeIdentity, issuerChain } })],
-  };
-}
-
 async function collateralTargets(crypto: CryptoProvider): Promise<readonly FlipTarget[]> {
   const root = await intelRoot();
-  return Object.entries(partsOf(realCollateral('fmspc-b0c06f'))).map(([name, [bytes, replace]]) => ({
+  return Object.entries(collateralParts(realCollateral('fmspc-b0c06f'))).map(([name, [bytes, replace]]) => ({
     name: `real ${name}`,
     bytes,
     refusers: COLLATERAL_CHECKS,

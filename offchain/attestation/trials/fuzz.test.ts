@@ -18,8 +18,9 @@ const NAMES = [
     (name) => `parser of a ${name}`,
   ),
   ...['report', 'leaf', 'document', 'appraisal'].map((name) => `parser of a GPU ${name}`),
-  ...['root CRL', 'PCK CRL', 'issuer chain', 'TCB info', 'QE identity', 'signature'].map(
-    (name) => `verifier of collateral, by its ${name}`,
+  ...['root CRL', 'PCK CRL', "PCK CRL's issuer chain"].map((name) => `verifier of collateral, by its ${name}`),
+  ...['TCB info', 'QE identity'].flatMap((document) =>
+    ['', "'s signature", "'s issuer chain"].map((part) => `verifier of collateral, by its ${document}${part}`),
   ),
   'verifier of a quote',
   'verifier of a bundle',

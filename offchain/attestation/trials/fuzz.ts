@@ -3,7 +3,7 @@ import { nodeCrypto } from '../../runtime/node-crypto';
 import { appraisePlatform } from '../appraise-platform';
 import { parseCertificate, parseCertificateOf } from '../certificate';
 import { decodeClaims } from '../claims';
-import { type Collateral, verifyCollateral } from '../collateral';
+import { verifyCollateral } from '../collateral';
 import { EvidenceError } from '../errors';
 import { decodeBundle } from '../evidence';
 import { documentOf, recorded } from '../gpu/gpu.test-kit';
@@ -33,6 +33,7 @@ import { parseTcbInfo } from '../tcb-info';
 import { VerifierMemory } from '../verifier-memory';
 import { verifyEvidence } from '../verify-evidence';
 import { P384_SHA384 } from '../x509';
+import { collateralParts } from './collateral-parts';
 
 /** Who is given mutated bytes. */
 export interface FuzzSubject {
@@ -123,19 +124,10 @@ async function parsers(): Promise<readonly FuzzSubject[]> {
 }
 
 async function collateralVerifiers(): Promise<readonly FuzzSubject[]> {
-  const all = realCollateral('fmspc-90c06f');
   const crypto = rememberingCrypto();
   const root = await intelRoot();
-  const { tcbInfo, qeIdentity } = all;
-  const parts: readonly [string, Uint8Array, (bytes: Uint8Array) => Collateral][] = [
-    ['root CRL', all.rootCrl, (rootCrl) => ({ ...all, rootCrl })],
-    ['PCK CRL', all.pckCrl, (pckCrl) => ({ ...all, pckCrl })],
-    ['issuer chain', all.pckCrlIssuerChain, (pckCrlIssuerChain) => ({ ...all, pckCrlIssuerChain })],
-    ['TCB info', tcbInfo.json, (json) => ({ ...all, tcbInfo: { ...tcbInfo, json } })],
-    ['QE identity', qeIdentity.json, (json) => ({ ...all, qeIdentity: { ...qeIdentity, json } })],
-    ['signature', tcbInfo.signature, (signature) => ({ ...all, tcbInfo: { ...tcbInfo, signature } })],
-  ];
-  return parts.map(([name, bytes, replace]) => ({
+  const parts = Object.entries(collateralParts(realCollateral('fmspc-90c06f')));
+  return parts.map(([name, [bytes, replace]]) => ({
     name: `verifier of collateral, by its ${name}`,
     share: 0.2 / parts.length,
     bytes,
