@@ -27,6 +27,7 @@ import { mutate, seededRandom } from '../platform/mutation.test-kit';
 import { SIMULATED_PLATFORM, writeSgxExtension } from '../platform/platform-certificate';
 import { SIMULATED_QE, writeQuote } from '../platform/quote-writer';
 import { PART_STATUSES, TCB_STATUSES } from '../tcb-status';
+import { collateralParts } from './collateral-parts';
 import type { Subject } from './other-verifiers';
 
 /** A subject, under which root it is verified, and what was done to it: the same for the same seed, but for its keys. */
@@ -338,24 +339,12 @@ const FORGERIES: Readonly<Record<string, Change>> = {
 
 /** Bytes changed without a plan, in one part. */
 function mutated(subject: Subject, draw: Draw): Subject {
-  const { collateral } = subject;
-  const { tcbInfo: info, qeIdentity: identity } = collateral;
   const change = (bytes: Uint8Array) => mutate(bytes, draw.random);
-  const [story, make] = draw.one<readonly [string, () => Partial<Subject>]>([
-    ['quote', () => ({ quote: change(subject.quote) })],
-    ['quote', () => ({ quote: change(subject.quote) })],
-    ['root CRL', () => ({ collateral: { ...collateral, rootCrl: change(collateral.rootCrl) } })],
-    ['PCK CRL', () => ({ collateral: { ...collateral, pckCrl: change(collateral.pckCrl) } })],
-    ["PCK CRL's issuer chain", () => ({ collateral: { ...collateral, pckCrlIssuerChain: change(collateral.pckCrlIssuerChain) } })],
-    ['TCB info', () => ({ collateral: { ...collateral, tcbInfo: { ...info, json: change(info.json) } } })],
-    ["TCB info's signature", () => ({ collateral: { ...collateral, tcbInfo: { ...info, signature: change(info.signature) } } })],
-    ["TCB info's issuer chain", () => ({ collateral: { ...collateral, tcbInfo: { ...info, issuerChain: change(info.issuerChain) } } })],
-    ['QE identity', () => ({ collateral: { ...collateral, qeIdentity: { ...identity, json: change(identity.json) } } })],
-    [
-      "QE identity's issuer chain",
-      () => ({ collateral: { ...collateral, qeIdentity: { ...identity, issuerChain: change(identity.issuerChain) } } }),
-    ],
-  ]);
+  const quote = ['quote', () => ({ quote: change(subject.quote) })] as const;
+  const parts = Object.entries(collateralParts(subject.collateral)).map(
+    ([name, [bytes, replace]]) => [name, () => ({ collateral: replace(change(bytes)) })] as const,
+  );
+  const [story, make] = draw.one<readonly [string, () => Partial<Subject>]>([quote, quote, ...parts]);
   draw.story.push(`mutated ${story}`);
   return { ...subject, ...make() };
 }
