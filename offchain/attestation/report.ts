@@ -170,9 +170,13 @@ export function toReport(checks: readonly Check[], facts: { readonly simulated: 
   return { ok: required.length > 0 && required.every((check) => check.result === 'pass'), ...facts, checks };
 }
 
+/** Whether a check came to a finding of its own, and did not fail for another's failure alone. */
+export function hasRun({ reason }: Check): boolean {
+  return reason !== NOT_RUN.reason;
+}
+
 /** The required checks that did not pass, those that could not run for another's failure behind the others: what an error message names. */
 export function failedChecks({ checks }: Pick<Report, 'checks'>): readonly Check[] {
   const failed = checks.filter((check) => check.required && check.result !== 'pass');
-  const hasRun = ({ reason }: Check) => reason !== NOT_RUN.reason;
   return [...failed.filter(hasRun), ...failed.filter((check) => !hasRun(check))];
 }

@@ -15,7 +15,7 @@ import {
   writeGpuReport,
 } from '../platform/development-gpu';
 import { fixture, hex, NOW } from '../platform/forgery.test-kit';
-import type { Check } from '../report';
+import { type Check, hasRun } from '../report';
 import { encodeGpuDocument, type GpuDocument, type GpuEvidence, gpuDocumentHash, gpuNonceOf } from './gpu-document';
 import type { GpuPolicy } from './gpu-policy';
 import { type GpuRoot, loadGpuRoot } from './gpu-root';
@@ -74,7 +74,7 @@ export async function questionOf(document: Uint8Array | GpuDocument, changes: Pa
 /** The checks that refused, without those that could not run. */
 export async function refusalsOf(question: GpuQuestion): Promise<readonly Check[]> {
   const { checks } = await verifyGpus(question);
-  return checks.filter(({ result, reason }) => result === 'fail' && reason !== 'could not run after an earlier failure');
+  return checks.filter((check) => check.result === 'fail' && hasRun(check));
 }
 
 const recordedSchema = z.tuple([z.object({ nonce: z.string(), evidence: z.base64(), certificate: z.base64() })]);

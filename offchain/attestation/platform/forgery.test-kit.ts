@@ -13,7 +13,7 @@ import { toPem } from '../pem';
 import { DEFAULT_LIMITS, type TcbPolicy } from '../policy';
 import { trimQuote } from '../quote';
 import { verifyQuote } from '../quote-chain';
-import type { Check } from '../report';
+import { type Check, hasRun } from '../report';
 import { loadTrustRoot, type TrustRoot } from '../trust-root';
 import { VerifierMemory } from '../verifier-memory';
 import type { EvidenceInput } from '../verify-evidence';
@@ -179,7 +179,7 @@ export async function refusalsOfPlatform(scene: PlatformScene): Promise<readonly
   if (quoted.checks.every((check) => check.result === 'pass') && appraised.holds !== (failed.length === 0)) {
     throw new RangeError('the appraisal and its checks differ');
   }
-  return failed.filter((check) => check.reason !== 'could not run after an earlier failure');
+  return failed.filter(hasRun);
 }
 
 /** A fixture's bytes. */

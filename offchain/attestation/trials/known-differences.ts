@@ -1,4 +1,5 @@
 import { parseQuote, type Quote } from '../quote';
+import { hasRun } from '../report';
 import { parseRevocationList } from '../revocation-list';
 import { converge, PART_STATUSES, TCB_STATUSES } from '../tcb-status';
 import { BOTH, type Comparison, JAVASCRIPT, type KnownDifference, WASM } from './comparison';
@@ -13,9 +14,7 @@ export function explain(comparison: Comparison): readonly KnownDifference[] | nu
 }
 
 function explainLaxer(comparison: Comparison): readonly KnownDifference[] | null {
-  const failed = comparison.ours.checks.filter(
-    (check) => check.result !== 'pass' && check.reason !== 'could not run after an earlier failure',
-  );
+  const failed = comparison.ours.checks.filter((check) => check.result !== 'pass' && hasRun(check));
   const found = failed.map((check) =>
     LAXER_DIFFERENCES.find(
       ({ others, check: name, says, where }) =>
