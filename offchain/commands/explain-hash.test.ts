@@ -144,7 +144,7 @@ describe('cocoon explain-hash', () => {
   });
 
   it.each<readonly [string, () => Partial<ExplainHashOptions>, RegExp]>([
-    ['a log that is not there', () => ({ log: join(folder, 'absent') }), /absent cannot be read: ENOENT/],
+    ['a log that is not there', () => ({ log: join(folder, 'absent') }), /absent does not exist/],
     ['a log that is none', () => ({ log: write('none', 'text') }), /none: event log of 4 bytes/],
     ['a quote that is none', () => ({ quote: write('none', 'text') }), /none: quote of/],
     ['evidence that is none', () => ({ quote: write('none', '{}') }), /none: bundle has missing/],

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { EvidenceError } from '../attestation/errors';
-import { ConfigError, codeOf, MalformedError, messageOf } from '../core/errors';
+import { ConfigError, MalformedError, messageOf } from '../core/errors';
+import { readFailure } from '../runtime/system-error';
 
 /** Most bytes of a file that a command reads as a whole. */
 const MAX_FILE_SIZE = 64 * 1024 * 1024;
@@ -34,7 +35,7 @@ async function readBytes(path: string, maxBytes: number): Promise<Uint8Array> {
     }
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    throw new ConfigError('bad_file', `${path} cannot be read: ${codeOf(cause)}`, { path }, { cause });
+    throw new ConfigError('bad_file', `${path} ${readFailure(cause)}`, { path }, { cause });
   }
   return Buffer.concat(parts);
 }

@@ -20,8 +20,8 @@ afterAll(() => written.close());
 
 describe('cocoon verify says in one line what is wrong with', () => {
   it.each<readonly [string, () => Partial<VerifyOptions>, string, RegExp]>([
-    ['a file that is not there', () => ({ file: `${written.folder}/absent` }), 'bad_file', /absent cannot be read: ENOENT/],
-    ['a folder', () => ({ file: written.folder }), 'bad_file', /cannot be read: EISDIR/],
+    ['a file that is not there', () => ({ file: `${written.folder}/absent` }), 'bad_file', /absent does not exist/],
+    ['a folder', () => ({ file: written.folder }), 'bad_file', /is a folder/],
     ['a file that is no JSON', () => ({ file: written.file('bad', 'text') }), 'bad_file', /bad: not json/],
     ['an empty file', () => ({ file: written.file('bad', '') }), 'bad_file', /bad: not json/],
     ['JSON in another form', () => ({ file: written.file('bad', '{ "format":1}') }), 'bad_file', /not in canonical form/],
@@ -90,7 +90,7 @@ describe('cocoon verify says in one line what is wrong with', () => {
     ['a prompt beside evidence', () => ({ prompt: receipt }), 'bad_flags', /go with a receipt/],
     ['evidence beside evidence', () => ({ evidence }), 'bad_flags', /go with a receipt/],
     ['a receipt where evidence belongs', () => ({ file: receipt, evidence: receipt }), 'bad_file', /--evidence takes .* this is a receipt/],
-    ['a prompt that is not there', () => ({ file: receipt, prompt: `${written.folder}/absent` }), 'bad_file', /absent cannot be read/],
+    ['a prompt that is not there', () => ({ file: receipt, prompt: `${written.folder}/absent` }), 'bad_file', /absent does not exist/],
     ['--allow-unproven without a network', () => ({ network: undefined, allowUnproven: true }), 'bad_flags', /goes with --network/],
     ['a network that is not there', () => ({ network: `${written.folder}/absent` }), 'config_unreadable', /absent does not exist/],
     [

@@ -1,5 +1,5 @@
 /** The network as a whole: makes its files, starts its processes in order, starts again what dies. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import codes from '../../wrappers/code.json';
@@ -12,7 +12,7 @@ import { type ExitInfo, type RunningChild, startChild } from '../runtime/child';
 import { controlSocketPath, getControl, sendCommand } from '../runtime/control';
 import type { Details } from '../runtime/parent-link';
 import { pause } from '../runtime/repeat';
-import { writeFileAtomic } from '../runtime/state-folder';
+import { openStateFolder, writeFileAtomic } from '../runtime/state-folder';
 import type { EngineChoice } from './engine-choice';
 import { ensureListed, type Listing, rootContract } from './governance';
 import { LocalnetError, Parties } from './parties';
@@ -263,7 +263,7 @@ export class LocalNetwork {
 
   private writeConfig(name: ProcessName, config: Readonly<Record<string, unknown>>): void {
     const folder = this.folder(name);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    openStateFolder(folder);
     writeFileAtomic(join(folder, 'config.json'), JSON.stringify({ stateFolder: folder, ...config }, null, 2));
   }
 
@@ -339,14 +339,14 @@ export async function resetState(stateFolder: string): Promise<void> {
       () => true,
       () => false,
     );
-    if (isRunning) throw new ConfigError('already_running', `a network is running in ${stateFolder} (its ${name} answers): end it first`);
+    if (isRunning) throw new ConfigError('already_running', `a network is running in ${stateFolder} (its ${name} answers)`);
   }
   rmSync(stateFolder, { recursive: true, force: true });
 }
 
 /** Refuses state that other contract code has made: its addresses would be others now. @throws ConfigError other_contracts */
 function checkState(stateFolder: string): void {
-  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  openStateFolder(stateFolder);
   const file = join(stateFolder, STATE_FILE);
   const contracts = Object.values(codes)
     .map((code) => code.hash)

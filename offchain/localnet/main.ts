@@ -24,10 +24,18 @@ async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     const place =
       stateFolder === null || error instanceof ConfigError || !existsSync(stateFolder) ? '' : ` (logs: ${near(stateFolder)}/*/log)`;
-    process.stderr.write(`cocoon: ${messageOf(error).replace(/\s*\n\s*/g, ' ')}${place}\n`);
+    process.stderr.write(`cocoon: ${messageOf(error).replace(/\s*\n\s*/g, ' ')}${remedyFor(error)}${place}\n`);
     if (!(error instanceof CocoonError) && process.env.COCOON_DEBUG !== undefined) process.stderr.write(`${String(error)}\n`);
     process.exitCode = error instanceof ConfigError ? 2 : 1;
   }
+}
+
+/** What a person can do about it, where the line of the process that failed cannot know. */
+function remedyFor(error: unknown): string {
+  const code = error instanceof CocoonError ? (error.data.childCode ?? error.code) : null;
+  if (code === 'port_unusable') return '; --port NUMBER takes others, --port 0 any that are free';
+  if (code === 'already_running') return '; end it first, or --state FOLDER --port 0 runs another network';
+  return '';
 }
 
 /** Runs until Ctrl-C. */

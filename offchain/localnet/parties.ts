@@ -1,5 +1,4 @@
 /** The people of the local network: their keys, their wallets, and the coins that they begin with. */
-import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Address } from '@ton/core';
 import { z } from 'zod';
@@ -7,7 +6,7 @@ import type { ChainClient } from '../chain/chain-client';
 import { SendingWallet, walletContract } from '../chain/wallet';
 import { CocoonError } from '../core/errors';
 import { signerFromSeed } from '../runtime/node-crypto';
-import { loadOrCreateSeed } from '../runtime/state-folder';
+import { loadOrCreateSeed, openStateFolder } from '../runtime/state-folder';
 import { GRANTS, NETWORK_ID, type Party } from './settings';
 
 /** The local network cannot do what it was asked to. */
@@ -70,7 +69,7 @@ export class Parties {
 
   private seed(party: Party): Uint8Array {
     const file = this.keyFile(party);
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    openStateFolder(dirname(file));
     return loadOrCreateSeed(file);
   }
 }

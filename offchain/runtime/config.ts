@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../core/errors';
 import type { LogLevel } from './log';
-import { systemErrorCode } from './system-error';
+import { readFailure } from './system-error';
 
 /** What every process's config has beside its own settings: spread it into the process's `z.strictObject`. */
 export const processConfigShape = {
@@ -27,8 +27,7 @@ export function loadConfig<T>(schema: z.ZodType<T>, path: string): T {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    const reason = systemErrorCode(cause) === 'ENOENT' ? 'does not exist' : 'cannot be read';
-    throw new ConfigError('config_unreadable', `${path} ${reason}`, { path }, { cause });
+    throw new ConfigError('config_unreadable', `${path} ${readFailure(cause)}`, { path }, { cause });
   }
   let value: unknown;
   try {

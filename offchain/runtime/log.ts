@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { openStateFolder } from './state-folder';
 
 export type { Logger } from 'pino';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -13,7 +14,7 @@ export const LOG_ROTATE_BYTES = 10 * 1024 * 1024;
  * Lines are written before the call returns, so that the last words of a process that is killed are there.
  */
 export function openLog(file: string, name: string, level: LogLevel = 'info', rotateBytes = LOG_ROTATE_BYTES): Logger {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  openStateFolder(dirname(file));
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size > rotateBytes) renameSync(file, `${file}.1`);
   return pino(

@@ -21,6 +21,9 @@ test("a state folder is its owner's alone", () => {
 
 test('refuses a state folder that cannot be made', () => {
   writeFileSync(join(base, 'file'), '');
+  expect(() => openStateFolder(join(base, 'file'))).toThrow(
+    expect.objectContaining({ code: 'state_folder_unusable', message: expect.stringMatching(/is a file$/) }),
+  );
   expect(() => openStateFolder(join(base, 'file', 'state'))).toThrow(expect.objectContaining({ code: 'state_folder_unusable' }));
 });
 

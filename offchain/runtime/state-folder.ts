@@ -3,6 +3,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, re
 import { dirname, join } from 'node:path';
 import { fromHex, toHex } from '../core/bytes';
 import { ConfigError } from '../core/errors';
+import { systemErrorCode } from './system-error';
 
 const SEED_SIZE = 32;
 
@@ -17,9 +18,23 @@ export function stateFolderPath(base: string, network: string, process: string):
  */
 export function openStateFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
+    if (!statSync(path).isDirectory()) throw new ConfigError('state_folder_unusable', `state folder ${path} is a file`, { path });
   } catch (cause) {
-    throw new ConfigError('state_folder_unusable', `state folder ${path} cannot be made`, { path }, { cause });
+    if (cause instanceof ConfigError) throw cause;
+    throw new ConfigError('state_folder_unusable', `state folder ${path} cannot be made (${systemErrorCode(cause)})`, { path }, { cause });
+  }
+}
+
+/** One folder after the other: Node's own recursion never ends where the system says of a parent that is there that it is not (/proc). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
   }
 }
 

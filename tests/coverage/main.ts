@@ -1,6 +1,6 @@
 /**
  * `npm run coverage`: runs the contracts' own tests, without the random walk, and says which instructions of the compiled contracts none
- * of them reached. Each of those must be in unreached.json with a reason, and nothing else may be there. Arguments go to jest.
+ * of them reached. Each of those must be in unreached.json with a reason, and nothing else may be there.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -17,6 +17,11 @@ const HOUSE = join(__dirname, '..', '..');
 const LIST = 'tests/coverage/unreached.json';
 const ACCEPTED: Readonly<Record<ContractName, readonly AcceptedGap[]>> = accepted;
 const CONTRACTS: readonly ContractName[] = ['RootContract', 'ProxyContract', 'ClientContract', 'WorkerContract'];
+
+const USAGE = `npm run coverage -- [options for jest, as in -w 1]
+
+Runs the contracts' own tests, without the random walk, and says which instructions of the compiled contracts none of them reached. Fails
+when one of those is not in ${LIST} with its reason, or when something else is.`;
 
 /** Runs the tests and gives the instructions that ran. @throws Error when a test fails */
 function runTests(options: readonly string[]): string[] {
@@ -69,4 +74,11 @@ function report(runs: readonly string[]): boolean {
   return complaints.length === 0;
 }
 
-if (!report(runTests(process.argv.slice(2)))) process.exitCode = 1;
+try {
+  const options = process.argv.slice(2);
+  if (options.includes('--help')) process.stdout.write(`${USAGE}\n`);
+  else if (!report(runTests(options))) process.exitCode = 1;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}

@@ -1,9 +1,10 @@
 /**
  * `npm run gas`: measures every flow and prints the targets beside what was measured. Exits with 1 when a target is missed, or when
- * tests/gas.json or docs/fees.md say something else (`--check` says so without the table; `--write` makes both anew).
+ * tests/gas.json or docs/fees.md say something else.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { buildContracts } from '../../contracts/build';
 import { type Measured, measure } from './flows';
 import { feesPage, table, targetRow } from './page';
@@ -18,27 +19,38 @@ function filesOf(measured: Measured): ReadonlyMap<string, string> {
   ]);
 }
 
-async function main(options: readonly string[]): Promise<void> {
-  const unknown = options.filter((option) => option !== '--check' && option !== '--write');
-  if (unknown.length > 0) throw new Error(`unknown option ${unknown[0]}, expected --check or --write`);
+const USAGE = `npm run gas -- [--check | --write]
+
+Measures every flow of messages and prints the targets beside what was measured. Fails when a target is missed, or when tests/gas.json
+or docs/fees.md say something else.
+
+  --check  without the table
+  --write  makes both files anew`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { check: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean' } } });
+  if (values.help === true) {
+    console.log(USAGE);
+    return;
+  }
   await buildContracts();
   const measured = await measure();
   const targets = targetsOf(measured);
-  if (!options.includes('--check')) console.log(table(['flow', 'measured', 'target', 'reference', 'met'], targets.map(targetRow)));
+  if (values.check !== true) console.log(table(['flow', 'measured', 'target', 'reference', 'met'], targets.map(targetRow)));
   for (const { name, measured: value, limit } of targets.filter((target) => !isMet(target))) {
     console.error(`${name}: ${value}, target ${limit}`);
     process.exitCode = 1;
   }
   for (const [file, text] of filesOf(measured)) {
     const path = join(HOUSE, file);
-    if (options.includes('--write')) writeFileSync(path, text);
+    if (values.write === true) writeFileSync(path, text);
     if (readFileSync(path, { encoding: 'utf8', flag: 'a+' }) === text) continue;
     console.error(`${file} is not what was measured: run npm run gas -- --write and commit`);
     process.exitCode = 1;
   }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
+main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 });
