@@ -1,10 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { internal, toNano } from '@ton/core';
+import { Cell, internal, toNano } from '@ton/core';
 import { TonClient } from '@ton/ton';
+import { z } from 'zod';
+import { mainnetPrices } from '../../../wrappers/chain-config';
 import { type RunningChild, startChild } from '../../runtime/child';
+import { LocalChain } from './chain';
 import { TestWallet } from './chain.test-kit';
+import { sandboxConfig } from './sandbox-config';
 
 // Processes start here, and on a busy machine each takes a second or more.
 jest.setTimeout(60_000);
@@ -78,6 +82,23 @@ test('makes blocks by itself, as the clock goes', async () => {
   const { client } = await start();
   const { latestSeqno } = await client.getMasterchainInfo();
   while ((await client.getMasterchainInfo()).latestSeqno < latestSeqno + 3) await new Promise((done) => setTimeout(done, 10));
+});
+
+test('has a block of today when it is started again after a pause: clients take the time from there', async () => {
+  const journalPath = join(folder, 'state', 'journal');
+  mkdirSync(join(folder, 'state'));
+  const nowSec = Math.floor(Date.now() / 1000);
+  const onFatal = (error: Error) => expect(error).toBeNull();
+  const config = mainnetPrices(Cell.fromBase64(sandboxConfig));
+  const old = await LocalChain.open({ journalPath, config, nowSec: () => nowSec - 86_400, onFatal });
+  await old.mine(1);
+  await old.close();
+  // It makes no block by itself while this looks.
+  const { url } = await start({ blockIntervalMs: 60_000 });
+  const info = z.object({ result: z.object({ blockTimeSec: z.number(), seqno: z.number() }) });
+  const { result } = info.parse(await (await fetch(`${url}/dev/info`)).json());
+  expect(result.blockTimeSec).toBeGreaterThanOrEqual(nowSec);
+  expect(result.seqno).toBe(2);
 });
 
 test('refuses a port in use and a journal that is none in one line each', async () => {
