@@ -95,8 +95,9 @@ describe('refuses', () => {
   });
 
   test('a body above its limit', async () => {
-    const { status } = await call('POST', '/v1/chat/completions', { host: 'localhost' }, 'x'.repeat(10_001));
+    const { status, body } = await call('POST', '/v1/chat/completions', { host: 'localhost' }, 'x'.repeat(10_001));
     expect(status).toBe(413);
+    expect(JSON.parse(body)).toMatchObject({ error: { type: 'invalid_request_error', code: 'body_too_large' } });
   });
 
   test('what it does not serve', async () => {

@@ -19,7 +19,11 @@ export interface Gateway {
 }
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const http: SocketServer = http1Server(gatewayHandler(options.fetch), { maxBodySize: options.maxBodySize, onError: options.onDefect });
+  const http: SocketServer = http1Server(gatewayHandler(options.fetch), {
+    maxBodySize: options.maxBodySize,
+    tooLarge: (limit) => toAnswer(refusalAnswer(413, 'body_too_large', `the request is too large: limit ${limit} bytes`)),
+    onError: options.onDefect,
+  });
   const server = createServer({ noDelay: true }, (socket) => http.serve(socket));
   return {
     server,

@@ -294,7 +294,7 @@ export class Requests {
 
   private async describeModels(): Promise<string> {
     const names = [...new Set((await this.offersFor()).map(({ model }) => model.name))].slice(0, 20);
-    return names.length === 0 ? 'there is none at all right now' : `there are ${names.join(', ')}`;
+    return names.length === 0 ? 'none is on offer right now' : `on offer: ${names.join(', ')}`;
   }
 
   private random(): number {

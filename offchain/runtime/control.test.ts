@@ -102,6 +102,22 @@ test('refuses a second process on the same folder, in one line', async () => {
   expect((await getControl(first.socketPath, '/healthz')).status).toBe(200);
 });
 
+test('waits for the place of a process that is stopping', async () => {
+  const first = await start();
+  const asked = new Promise<void>((done) => {
+    health = {
+      get status() {
+        done();
+        return 'stopping' as const;
+      },
+    };
+  });
+  const second = start();
+  await asked;
+  await first.close();
+  expect((await getControl((await second).socketPath, '/healthz')).status).toBe(503);
+});
+
 test('refuses while the holder of the socket is alive and silent', async () => {
   const silent = createServer();
   silent.listen(controlSocketPath(folder));

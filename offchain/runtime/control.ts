@@ -44,6 +44,10 @@ const PROBE_TIMEOUT_MS = 2000;
 const MUTEX_LIMIT_MS = 10_000;
 const MUTEX_PAUSE_MS = 10;
 
+/** A little more than a process gives itself to stop. */
+const STOPPING_LIMIT_MS = 12_000;
+const STOPPING_PAUSE_MS = 50;
+
 /**
  * Serves GET /healthz and GET /metrics on `control.sock` in the state folder. The socket is also the folder's lock: while another
  * process answers on it this one is refused; the socket of a killed process is replaced.
@@ -182,10 +186,12 @@ export async function sendCommand(stateFolder: string, command: string, input: R
 export class ControlError extends CocoonError {}
 
 const inputSchema = z.record(z.string(), z.unknown());
+const stoppingSchema = z.object({ status: z.literal('stopping') });
 const failureSchema = z.object({ code: z.string(), message: z.string() });
 
 /** Several processes can want the folder at once, after one was killed: looking whether its socket is stale and replacing it is one step. */
 async function listenAsOnly(server: Server, path: string, name: string): Promise<void> {
+  await waitWhileStopping(path);
   if (process.platform === 'win32') return listenOnPipe(server, path, name);
   const mutex = join(dirname(path), 'starting');
   await lockFolder(mutex);
@@ -200,6 +206,20 @@ async function listenAsOnly(server: Server, path: string, name: string): Promise
     chmodSync(path, 0o600);
   } finally {
     rmdirSync(mutex);
+  }
+}
+
+/** A process that is stopping frees the folder soon: its place is waited for as long as a stop may take. */
+async function waitWhileStopping(path: string): Promise<void> {
+  const endMs = Date.now() + STOPPING_LIMIT_MS;
+  while ((await isStopping(path)) && Date.now() < endMs) await delay(STOPPING_PAUSE_MS);
+}
+
+async function isStopping(path: string): Promise<boolean> {
+  try {
+    return stoppingSchema.safeParse(JSON.parse((await getControl(path, '/healthz')).body)).success;
+  } catch {
+    return false;
   }
 }
 

@@ -10,6 +10,8 @@ type Response = ServerResponse | Http2ServerResponse;
 
 export interface ServeOptions {
   readonly maxBodySize?: number;
+  /** What a body above the limit is answered; a plain error of ours unless given. */
+  readonly tooLarge?: (limit: number) => Answer;
   /** A body or a reader without progress for so long is cut. */
   readonly stallMs?: number;
   /** Told about a handler that threw, or whose answer broke off for a reason that is not ours to expect: a defect, the caller sees 500 or a cut. */
@@ -81,6 +83,10 @@ function take(handler: Handler, options: ServeOptions, request: Request, respons
   });
 }
 
+function tooLarge(limit: number): Answer {
+  return jsonAnswer(413, { error: { code: 'body_too_large', message: `body above ${limit} bytes`, retryable: false } });
+}
+
 async function answer(handler: Handler, options: ServeOptions, request: Request, response: Response): Promise<void> {
   const gone = new AbortController();
   response.on('error', () => gone.abort());
@@ -97,7 +103,7 @@ async function answer(handler: Handler, options: ServeOptions, request: Request,
   try {
     result =
       body === 'too_large'
-        ? jsonAnswer(413, { error: { code: 'body_too_large', message: `body above ${limit} bytes`, retryable: false } })
+        ? (options.tooLarge ?? tooLarge)(limit)
         : await handler({
             method: request.method ?? 'GET',
             path: request.url ?? '/',
