@@ -3,7 +3,7 @@ import { verifyCollateral } from './collateral';
 import { issueCollateral } from './platform/development-collateral';
 import { makePki, NOW } from './platform/forgery.test-kit';
 import { loadTrustRoot } from './trust-root';
-import { VerifierMemory } from './verifier-memory';
+import { type Ratchet, VerifierMemory } from './verifier-memory';
 
 const pki = makePki();
 const root = loadTrustRoot({ kind: 'development', der: pki.root.der }, nodeCrypto);
@@ -35,6 +35,32 @@ describe("a verifier's memory", () => {
     expect([await at(NOW - 1), await at(NOW), await at(NOW + month), await at(NOW + month + 1)]).toEqual([false, true, true, false]);
     const other = await loadTrustRoot({ kind: 'development', der: makePki().root.der }, nodeCrypto);
     expect(memory.collateral('one', other, NOW)).toBeNull();
+  });
+
+  test('tells what must outlive it, when that has grown and only then; a memory that begins with it knows the same', async () => {
+    const told: Ratchet[] = [];
+    const memory = new VerifierMemory(undefined, (ratchet) => told.push(ratchet));
+    const see = async (evaluationNumber: number, revoked: readonly string[]) => {
+      const collateral = issueCollateral(pki.authority, { nowSec: NOW, evaluationNumber, revoked });
+      const { proven, lists } = await verifyCollateral(collateral, await root, NOW, nodeCrypto);
+      if (proven === null) throw new RangeError('collateral that does not hold');
+      for (const list of lists) memory.noteRevoked(await root, list);
+      memory.raiseFloors(await root, proven);
+      return proven;
+    };
+    const proven = await see(5, ['41']);
+    expect(told).toHaveLength(3);
+    await see(5, ['41']);
+    await see(4, []);
+    expect(told).toHaveLength(3);
+    await see(5, ['41', '42']);
+    expect(told).toHaveLength(4);
+
+    const next = new VerifierMemory(told.at(-1));
+    const isRevoked = async (serial: string) => next.isRevoked(await root, proven.pckCa, serial);
+    expect([await isRevoked('41'), await isRevoked('42'), await isRevoked('43')]).toEqual([true, true, false]);
+    const older = (await verdictOf(4)).proven;
+    expect(older === null ? null : next.raiseFloors(await root, older)).toEqual({ tcbInfo: 5, qeIdentity: 5 });
   });
 
   test('raises floors and never lowers them, root by root', async () => {

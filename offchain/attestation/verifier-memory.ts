@@ -23,6 +23,14 @@ export interface EvaluationNumbers {
   readonly qeIdentity: number;
 }
 
+/** What only ever grows, and must outlive a process: without it, whoever serves collateral could wait for the next start. */
+export interface Ratchet {
+  /** The highest evaluation number by root and platform family. */
+  readonly floors: Readonly<Record<string, number>>;
+  /** Serial numbers, lower-case hex, by root and issuer. */
+  readonly revoked: Readonly<Record<string, readonly string[]>>;
+}
+
 interface KeptCollateral {
   readonly root: TrustRoot;
   readonly verdict: CollateralVerdict;
@@ -46,6 +54,15 @@ export class VerifierMemory {
   private readonly revoked = new Map<string, Set<string>>();
   /** The lists that are in `revoked` already. */
   private readonly noted = new WeakSet<ReadonlySet<string>>();
+
+  /** @param onGrowth is told the whole ratchet whenever it has grown */
+  constructor(
+    known: Ratchet = { floors: {}, revoked: {} },
+    private readonly onGrowth: (ratchet: Ratchet) => void = () => undefined,
+  ) {
+    for (const [name, floor] of Object.entries(known.floors)) this.floors.set(name, floor);
+    for (const [name, serials] of Object.entries(known.revoked)) this.revoked.set(name, new Set(serials));
+  }
 
   /** A chain by the digest of its PEM, under one of these roots; null when it must be verified. */
   chain(digest: string, trustRoots: readonly TrustRoot[], nowSec: number): ProvenChain | null {
@@ -85,8 +102,10 @@ export class VerifierMemory {
     this.noted.add(revoked);
     const name = issuerName(root, issuer);
     const all = this.revoked.get(name) ?? new Set();
+    const before = all.size;
     for (const serial of revoked) all.add(serial);
     this.revoked.set(name, all);
+    if (all.size > before) this.onGrowth(this.ratchet());
   }
 
   /**
@@ -98,9 +117,18 @@ export class VerifierMemory {
   }
 
   private raiseFloor(name: string, seen: number): number {
-    const floor = Math.max(seen, this.floors.get(name) ?? 0);
+    const before = this.floors.get(name) ?? 0;
+    const floor = Math.max(seen, before);
     keep(this.floors, name, floor, MAX_FLOORS);
+    if (floor > before) this.onGrowth(this.ratchet());
     return floor;
+  }
+
+  private ratchet(): Ratchet {
+    return {
+      floors: Object.fromEntries(this.floors),
+      revoked: Object.fromEntries([...this.revoked].map(([name, serials]) => [name, [...serials]])),
+    };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CollateralSource } from '../attestation/collateral';
 import { DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
+import { VerifierMemory } from '../attestation/verifier-memory';
 import type { ListedImage, ListedModel } from '../attestation/verify-evidence';
 import { toHex } from '../core/bytes';
 import { FixedClock } from '../core/clock';
@@ -128,6 +129,7 @@ export async function openTestClient(peer: TestProxy, options: TestClientOptions
     allowlist: { image: (hash) => images.get(hash) ?? null, model: (hash) => models.get(hash) ?? null },
     blocks: (seqno) => (seqno === BLOCK.seqno ? block : null),
     collateral: options.collateral ?? testCollateral(),
+    memory: new VerifierMemory(),
     fetchBundle: (digest) => proxy.evidence(digest),
     fetchGpuEvidence: (digest) => proxy.gpuEvidence(digest),
   });

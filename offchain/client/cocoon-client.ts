@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import { z } from 'zod';
 import { DEFAULT_LIMITS, type EvidencePolicy } from '../attestation/policy';
 import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
-import { networkCollateral } from '../chain/network-collateral';
+import { networkCollateral, openVerifierMemory } from '../chain/network-collateral';
 import { networkPolicy } from '../chain/network-policy';
 import { SendingWallet } from '../chain/wallet';
 import { loadWalletSigner } from '../chain/wallet-key';
@@ -179,6 +179,7 @@ async function assemble(means: ClientMeans): Promise<CocoonClient> {
     allowlist: chain.lists,
     blocks: (seqno) => chain.client.blockAt(seqno),
     collateral: networkCollateral(network, chain.clock),
+    memory: openVerifierMemory(settings.stateFolder, log),
     fetchBundle: (digest) => proxy.evidence(digest),
     fetchGpuEvidence: (digest) => proxy.gpuEvidence(digest),
   };

@@ -3,7 +3,7 @@ import type { CollateralSource } from '../attestation/collateral';
 import { type EvidencePolicy, VERDICT_LIFE_SEC } from '../attestation/policy';
 import type { Report } from '../attestation/report';
 import { isStillListed } from '../attestation/still-listed';
-import { VerifierMemory } from '../attestation/verifier-memory';
+import type { VerifierMemory } from '../attestation/verifier-memory';
 import { type AllowlistView, type BlockLookup, type ExpectedEvidence, verifyEvidence } from '../attestation/verify-evidence';
 import { fromHex } from '../core/bytes';
 import type { Clock } from '../core/clock';
@@ -34,6 +34,7 @@ export interface GuestVerifierOptions {
   readonly allowlist: AllowlistView;
   readonly blocks: BlockLookup;
   readonly collateral: CollateralSource;
+  readonly memory: VerifierMemory;
   /** Fetches a bundle by its digest; what comes is believed no more than its sender. */
   fetchBundle(digest: string): Promise<Uint8Array>;
   /** Fetches the GPU evidence beside it, which is asked for only where proven claims name some. */
@@ -51,7 +52,6 @@ const MAX_KEPT = 512;
 export class GuestVerifier {
   private readonly kept = new Map<string, TrustedGuest>();
   private readonly running = new Map<string, Promise<GuestVerdict>>();
-  private readonly memory = new VerifierMemory();
 
   constructor(private readonly options: GuestVerifierOptions) {}
 
@@ -106,7 +106,7 @@ export class GuestVerifier {
       allowlist: options.allowlist,
       blocks: options.blocks,
       collateral: options.collateral,
-      memory: this.memory,
+      memory: options.memory,
       nowSec,
       crypto: options.crypto,
     });

@@ -1,6 +1,7 @@
 import type { CollateralSource } from '../attestation/collateral';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import { failedChecks } from '../attestation/report';
+import { VerifierMemory } from '../attestation/verifier-memory';
 import type { BlockLookup, ListedImage, ListedModel } from '../attestation/verify-evidence';
 import { ChainError } from '../chain/chain-error';
 import { FixedClock } from '../core/clock';
@@ -36,6 +37,7 @@ async function open(limits: Partial<typeof DEFAULT_LIMITS> = {}, change: Partial
     allowlist: { image: (hash) => read(images.get(hash) ?? null), model: (hash) => read(models.get(hash) ?? null) },
     blocks: (seqno) => read(seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
     collateral: { collateralFor: (query) => world.collateral.collateralFor(query), drop: () => undefined },
+    memory: new VerifierMemory(),
     fetchBundle: async () => {
       world.bundles++;
       return guest.bundle;

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { Address } from '@ton/core';
 import { MAX_OPEN } from '../../wrappers/statements';
 import { DEFAULT_LIMITS } from '../attestation/policy';
-import { VerifierMemory } from '../attestation/verifier-memory';
 import { ProxyContract } from '../chain/contracts';
 import { MessageValues } from '../chain/message-values';
 import { type NetworkChain, openNetworkChain } from '../chain/network-chain';
-import { networkCollateral } from '../chain/network-collateral';
+import { networkCollateral, openVerifierMemory } from '../chain/network-collateral';
 import { networkPolicy } from '../chain/network-policy';
 import { Pending } from '../chain/pending';
 import { SendingWallet } from '../chain/wallet';
@@ -109,7 +108,7 @@ async function start(context: ProcessContext<ProxyConfig>): Promise<RunningProce
     allowlist: chain.lists,
     blocks: (seqno) => chain.client.blockAt(seqno),
     collateral: networkCollateral(network, chain.clock),
-    memory: new VerifierMemory(),
+    memory: openVerifierMemory(config.stateFolder, log),
     clock: chain.clock,
     crypto: nodeCrypto,
     debts,

@@ -72,7 +72,8 @@ async function verified() {
     blocks: (seqno: number) => (seqno === BLOCK.seqno ? { rootHash: BLOCK.rootHash, atSec: NOW - 600 } : null),
     collateral: testCollateral(),
   };
-  const client = new GuestVerifier({ ...parts, network: ROOT, fetchBundle: async () => guest.bundle, fetchGpuEvidence: noGpuEvidence });
+  const fetches = { fetchBundle: async () => guest.bundle, fetchGpuEvidence: noGpuEvidence };
+  const client = new GuestVerifier({ ...parts, ...fetches, network: ROOT, memory: new VerifierMemory() });
   const { model, keys, owner: paid } = guest.offer;
   const info = { model, keys, engine: { name: 'llama.cpp', version: '1.2.3' }, image: 'cocoon-guest 0.1.0' };
   const proxy = new WorkerGuests(
