@@ -91,7 +91,7 @@ describe('npm run dev', () => {
     try {
       const outcome = await run(LAUNCHER, '--state', join(folder, 'taken'), '--port', String(taken - 2));
       expect(outcome.code).not.toBe(0);
-      expectOneLine(outcome, new RegExp(`port ${taken} on 127\\.0\\.0\\.1 is in use`));
+      expectOneLine(outcome, new RegExp(`port ${taken} on 127\\.0\\.0\\.1 is in use; --port NUMBER takes others`));
     } finally {
       other.close();
     }
@@ -162,8 +162,8 @@ describe('cocoon', () => {
     ['a process that is not running', ['balance', '--state', '/no/such'], /no process answers/],
     ['nothing to hash', ['model-hash'], /name the folder or file of a model/],
     ['a model that is not there', ['model-hash', '/no/such.gguf'], /no model at \/no\/such\.gguf/],
-    ['an event log that is not there', ['explain-hash', '/no/such.log'], /\/no\/such\.log cannot be read: ENOENT/],
-    ['a file to verify that is not there', ['verify', '/no/such.json'], /\/no\/such\.json cannot be read: ENOENT/],
+    ['an event log that is not there', ['explain-hash', '/no/such.log'], /\/no\/such\.log does not exist/],
+    ['a file to verify that is not there', ['verify', '/no/such.json'], /\/no\/such\.json does not exist/],
     ['nothing to verify', ['verify'], /missing required argument 'file'/],
     ['a doctor for two places', ['doctor', '--host', '--guest'], /--host or --guest, not both/],
   ])('says what is wrong in one line: %s', async (_what, args, pattern) => {
