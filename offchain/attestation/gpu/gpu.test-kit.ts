@@ -99,3 +99,5 @@ export function nvidiaRoot(): Promise<GpuRoot> {
 export function recordedAppraisal(): string {
   return fromUtf8(fixture('hopper.eat.json')).trim();
 }
+
+export const namesOf = (checks: readonly Check[]): string[] => checks.map(({ name }) => name);
