@@ -142,6 +142,34 @@ describe('ClientContract', () => {
       const receiving = known(sent.transactions[2]).totalFees.coins;
       expect(sent.moved.client).toBe(held - rentOf(sent, channel) - receiving);
     });
+
+    test('changes nothing for a sender of another workchain with a nano less than the way back costs, and bounces (INV-R3, INV-R4)', async () => {
+      await request(EVERYTHING);
+      world.wait(DELAY);
+      const elsewhere = await world.chain.treasury('elsewhere', { workchain: -1 });
+      world.name(elsewhere.address, 'elsewhere');
+      const announced = world.snapshot();
+      const completed = (value: bigint) =>
+        world.send({ from: elsewhere, to: channel, body: ClientContract.completeWithdrawalBody(), value });
+      // The least with which it goes through, of what returns by a message of its own.
+      let [low, high] = [toNano('0.0013'), toNano('0.1')];
+      while (high - low > 1n) {
+        await world.restore(announced);
+        const middle = (low + high) / 2n;
+        if (/failed/.test(known((await completed(middle)).trace[0]))) low = middle;
+        else high = middle;
+      }
+      await world.restore(announced);
+      const before = await world.data(channel);
+      const short = await completed(high - 1n);
+      expect(short.trace).toEqual([
+        expect.stringMatching(/^elsewhere > Client: anyClientCompleteWithdrawal failed in the action phase/),
+        'Client > elsewhere: bounce',
+      ]);
+      expect(await world.data(channel)).toEqualCell(before);
+      expect(short.moved).toEqual({ elsewhere: rentOf(short, channel) - short.fees, Client: -rentOf(short, channel) });
+      expect((await completed(high)).moved.Client).toBeLessThan(toNano('-9'));
+    });
   });
 
   describe('release', () => {

@@ -245,6 +245,17 @@ describe('the registry of a RootContract', () => {
     expect(await world.root.getListing(world.proxy.address)).not.toBeNull();
   });
 
+  test('stays as it is when a departure names nobody to return the coins to, and they bounce (INV-R3, INV-R8)', async () => {
+    const body = beginCell().storeUint(OPCODE.root.proxyRootLeave, 32).storeUint(0, 64).storeAddress(null).endCell();
+    const before = await world.data(root);
+    const trace = await world.receive(world.proxy.address, root, body, toNano('1'));
+    expect(trace.slice(0, 2)).toEqual([
+      expect.stringMatching(/^Proxy > Root: proxyRootLeave failed in the action phase/),
+      'Root > Proxy: bounce',
+    ]);
+    expect(await world.data(root)).toEqualCell(before);
+  });
+
   test('refuses to leave from another workchain under the hash of a listed proxy (INV-R6)', async () => {
     const twin = new Address(-1, world.proxy.address.hash);
     world.name(twin, 'Twin');
