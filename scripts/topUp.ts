@@ -1,6 +1,6 @@
 /** Adds coins to a contract of the network: a deposit, income, or rent. Usage: npx blueprint run topUp ADDRESS AMOUNT */
 import type { NetworkProvider } from '@ton/blueprint';
-import type { Address } from '@ton/core';
+import { type Address, toNano } from '@ton/core';
 import { ClientContract } from '../wrappers/ClientContract';
 import { parseAddress, parseAmount } from '../wrappers/console/answers';
 import { carryOut } from '../wrappers/console/carry-out';
@@ -12,12 +12,16 @@ import { ProxyContract } from '../wrappers/ProxyContract';
 import { WorkerContract } from '../wrappers/WorkerContract';
 import type { Withdrawal } from '../wrappers/withdrawal';
 
+/** Less would be eaten by the fee of the message that brings it: about 0.0001 TON, six times that at the dearest prices so far. */
+const LEAST = toNano('0.001');
+
 export function run(provider: NetworkProvider, args: string[]): Promise<void> {
   return atDesk(provider, args, async (desk) => {
     const address = await desk.ask.value('address of the contract', parseAddress);
     const purpose = await purposeOf(desk, address);
     const amount = await desk.ask.value('amount in TON', parseAmount);
     desk.ask.done();
+    if (amount < LEAST) throw new Refusal(`amount of ${ton(amount)}, at least ${ton(LEAST)}: less would go in fees`);
     await carryOut(desk, {
       says: [
         `  top up ${address}: ${purpose.becomes}`,

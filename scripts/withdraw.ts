@@ -61,6 +61,9 @@ async function complete(desk: Desk, { address, balance, state }: Found<ClientSta
   const now = await desk.now();
   const { amount, readyAt } = withdrawal;
   if (now < Number(readyAt)) throw new Refusal(`too early: it can be completed from ${date(readyAt)}, in ${span(Number(readyAt) - now)}`);
+  const payable = amount === EVERYTHING ? balance : ClientContract.deposit(balance);
+  if (payable === 0n)
+    throw new Refusal(`there is nothing to pay: the channel holds ${ton(balance)}, and only 'everything' takes the reserve`);
   await carryOut(desk, {
     says: [
       `  pay ${ton(amount)} out of the channel ${address}, which holds ${ton(balance)}, to its owner ${terms.owner}`,

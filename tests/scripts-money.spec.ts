@@ -8,7 +8,7 @@ import { ClientContract } from '../wrappers/ClientContract';
 import { hex } from '../wrappers/console/words';
 import { ProxyContract } from '../wrappers/ProxyContract';
 import { expectDone, expectUnsent, runScript, type Script } from './console';
-import { DELAY, keyOf, publicKeyOf, START, World } from './world';
+import { DELAY, keyOf, publicKeyOf, START, signedVoucher, World } from './world';
 
 const PAYER = hex(publicKeyOf(keyOf('another payer')));
 const SESSION = hex(publicKeyOf(keyOf('another session')));
@@ -187,6 +187,11 @@ describe('scripts that move coins', () => {
       await unopened.sendTopUp(world.party('stranger').getSender(), { value: toNano('1') });
       expectUnsent(await as('client', topUp, [unopened.address.toString(), '2']), 'this channel is not open: run openChannel');
     });
+
+    it('refuses what its own fee would eat', async () => {
+      expectUnsent(await as('client', topUp, [channel, '0.000999999']), 'amount of 0.000999999 TON, at least 0.001 TON');
+      expectDone(await as('client', topUp, [channel, '0.001']), 'Deposit: 9.9');
+    });
   });
 
   describe('withdraw', () => {
@@ -224,6 +229,16 @@ describe('scripts that move coins', () => {
       );
       expectUnsent(await as('client', withdraw, [channel, 'cancel']), 'no withdrawal is announced');
       expectUnsent(await as('client', withdraw, [channel, 'complete']), 'no withdrawal is announced');
+    });
+
+    it('refuses to complete what has nothing to pay any more', async () => {
+      await as('client', withdraw, [channel, 'request', '4']);
+      const voucher = signedVoucher({ channel: world.clientChannel.address, total: toNano('50'), upTo: 1n, open: 0n });
+      await world.send({ from: world.party('operator'), to: world.clientChannel.address, body: ClientContract.chargeBody(voucher) });
+      world.wait(DELAY);
+      expectUnsent(await as('client', withdraw, [channel, 'complete']), 'there is nothing to pay: the channel holds 0.0');
+      await as('client', topUp, [channel, '2']);
+      expectDone(await as('client', withdraw, [channel, 'complete']), /Paid to .*: 1\.99\d+ TON/);
     });
 
     it('refuses more than there is, a stranger, and another contract', async () => {
