@@ -9,7 +9,6 @@ const SCRIPTS = 'asks what a person at a terminal sees, and takes long';
 const NO_JUDGES: ReadonlyMap<string, string> = new Map([
   ['gas.spec.ts', 'measures gas and code size'],
   ['gas-constants.spec.ts', 'measures gas'],
-  ['fees.spec.ts', 'measures fees'],
   ['errors.spec.ts', 'reads the text of the contracts'],
   ['schema.spec.ts', 'reads the text of the contracts'],
   ['invariants.spec.ts', 'reads docs/invariants.md'],
