@@ -16,11 +16,11 @@ export const EXIT_CODE = {
   oldVoucher: 413,
   /** The signature is not by the key that should have signed. */
   badSignature: 414,
-  /** A public key is zero, or a point of small order. */
+  /** A public key is zero, a point of small order, or the session key that counts already. */
   badKey: 415,
-  /** No session key or payer key has been set. */
+  /** No session key or payer key has been set, or an authorisation names zero as receipt key. */
   noKey: 416,
-  /** An address is addr_none, of another workchain, or carries anycast. */
+  /** An address is addr_none, of another workchain, carries anycast, or is the root's own where owner or guardian is to be named. */
   badAddress: 417,
   /** The session key before the last rotation has ended. */
   keyEnded: 418,
