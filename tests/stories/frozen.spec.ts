@@ -11,7 +11,7 @@ const ALL = { amount: EVERYTHING };
 /** After so long without a coin a channel is frozen at the dear prices. At mainnet's, a worker's channel would not freeze before 2100. */
 const FREEZING_YEARS = 40;
 
-describe('a frozen channel', () => {
+describe('a frozen channel (INV-R2, INV-R7)', () => {
   let start: Start;
   let story: Story;
 

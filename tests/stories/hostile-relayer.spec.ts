@@ -46,7 +46,7 @@ const DEEDS: readonly Deed[] = [
   },
 ];
 
-describe.each(ALL_PRICES)('a hostile relayer at %s prices', (which) => {
+describe.each(ALL_PRICES)('a hostile relayer at %s prices (INV-R3, INV-R6)', (which) => {
   let world: World;
   let announced: BlockchainSnapshot;
   let story: Story;

@@ -9,7 +9,7 @@ import type { Story } from './story';
 
 const ALL = { amount: EVERYTHING };
 
-describe.each(ALL_PRICES)('an announcement that is kept for later at %s prices', (which) => {
+describe.each(ALL_PRICES)('an announcement that is kept for later at %s prices (INV-R5)', (which) => {
   let start: Start;
   let story: Story;
 

@@ -23,7 +23,7 @@ const claimOf = (worker: Address, total: bigint) =>
 /** After how many years without a coin an emptied proxy freezes. */
 const FREEZING_YEARS = { mainnet: 60, dear: 30 } as const;
 
-describe.each(ALL_PRICES)('money at %s prices', (which) => {
+describe.each(ALL_PRICES)('money at %s prices (INV-R1, INV-R2, INV-R5)', (which) => {
   let start: Start;
   let story: Story;
 

@@ -24,7 +24,7 @@ const WEAK_KEY = 1n << 248n;
 /** An address as somebody may have mistaken it: none, or of any workchain. */
 type Mistaken = Address | null;
 
-describe("an owner's mistake", () => {
+describe("an owner's mistake (INV-R3, INV-R5, INV-R8)", () => {
   let start: Start;
   let story: Story;
 

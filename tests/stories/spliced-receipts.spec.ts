@@ -58,7 +58,7 @@ function shortenSealed(receipt: Cell, count: number): Cell {
 /** Some counts of bits, and the most that a cell of this size has room for. */
 const lengths = (used: number): readonly number[] => [1, 8, 32, 40, 64, MAX_BITS - used];
 
-describe('a settlement that was spliced from what was signed', () => {
+describe('a settlement that was spliced from what was signed (INV-R6)', () => {
   let start: Start;
   let story: Story;
 

@@ -23,7 +23,7 @@ const ALL = { amount: EVERYTHING };
 const NEW_PAYER = STRANGER_KEY;
 const ENDPOINT = { url: 'https://proxy.example:10001', keyPin: null };
 
-describe.each(ALL_PRICES)('stolen keys at %s prices', (which) => {
+describe.each(ALL_PRICES)('stolen keys at %s prices (INV-R3, INV-R5, INV-R6)', (which) => {
   let start: Start;
   let story: Story;
   /** A channel that the proxy would open to the thief, as if the thief were a worker. */

@@ -186,7 +186,7 @@ function wentThrough(transactions: readonly BlockchainTransaction[]): boolean {
   });
 }
 
-describe.each(ALL_PRICES)('too little value at %s prices', (which) => {
+describe.each(ALL_PRICES)('too little value at %s prices (INV-R4)', (which) => {
   let world: World;
   let inUse: BlockchainSnapshot;
   /** What forwarding the smallest message costs, in nanoTON. */

@@ -10,7 +10,7 @@ import type { Story } from './story';
 /** A mean client's price for ten requests. */
 const PITTANCE = 1n;
 
-describe.each(ALL_PRICES)('unpaid work at %s prices', (which) => {
+describe.each(ALL_PRICES)('unpaid work at %s prices (INV-R2, INV-R6)', (which) => {
   let start: Start;
   let story: Story;
 

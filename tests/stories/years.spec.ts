@@ -12,7 +12,7 @@ const ALL = { amount: EVERYTHING };
 const PROXY_ANNOUNCE = ProxyContract.requestWithdrawalBody({ income: EVERYTHING, stake: EVERYTHING });
 const PROXY_COMPLETE = ProxyContract.completeWithdrawalBody();
 
-describe('years of rent', () => {
+describe('years of rent (INV-R7)', () => {
   let start: Start;
   let story: Story;
 

@@ -7,9 +7,10 @@ import { promisify } from 'node:util';
 const PATIENCE_MS = 600_000;
 const MAIN = join(__dirname, 'main.ts');
 
-export function walkFiftyTimes(seed: number): void {
+/** `attacked` are the ids of the invariants that every step is held against. */
+export function walkFiftyTimes(seed: number, attacked: string): void {
   test(
-    `fifty walks from seed ${seed} lose nobody a coin, let everybody leave alone, and try everything`,
+    `fifty walks from seed ${seed} lose nobody a coin, let everybody leave alone, and try everything (${attacked})`,
     async () => {
       const options = ['--runs', '50', '--seed', String(seed), '--varied', '--built'];
       const { stdout } = await promisify(execFile)(process.execPath, ['-r', 'ts-node/register/transpile-only', MAIN, ...options]);
