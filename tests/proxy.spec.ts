@@ -125,6 +125,25 @@ describe('ProxyContract', () => {
     test.each<[string, () => Cell, ExitCodeName]>([
       ['an operator in another workchain', () => configureOf({ operator: new Address(-1, owner().address.hash) }), 'badAddress'],
       ['nobody as operator (addr_none)', () => withOperator(beginCell().storeAddress(null)), 'badAddress'],
+      [
+        'an operator with anycast',
+        () =>
+          // addr_std$10, anycast:1 with depth:5 bits and a prefix of one bit, workchain_id:int8, address:bits256.
+          withOperator(
+            beginCell()
+              .storeUint(0b101, 3)
+              .storeUint(1, 5)
+              .storeUint(0, 1)
+              .storeInt(0, 8)
+              .storeBuffer(world.party('stranger').address.hash),
+          ),
+        'malformed',
+      ],
+      [
+        'an operator of variable length',
+        () => withOperator(beginCell().storeUint(0b110, 3).storeUint(256, 9).storeInt(0, 32).storeUint(7, 256)),
+        'malformed',
+      ],
       ['an operator outside of the chain', () => withOperator(beginCell().storeAddress(new ExternalAddress(1n, 8))), 'badAddress'],
       ['an endpoint without url', () => withEndpoint(beginCell().storeBit(false).endCell()), 'malformed'],
       ['an empty url', () => withEndpoint(beginCell().storeBit(false).storeRef(beginCell().endCell()).endCell()), 'malformed'],

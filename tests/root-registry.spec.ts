@@ -68,6 +68,11 @@ describe('the registry of a RootContract', () => {
     expect(await world.root.getListing(address)).toBeNull();
   });
 
+  test('is not asked about an address of another workchain, which may have the hash of a listed proxy (INV-R8)', async () => {
+    const twin = new Address(-1, world.proxy.address.hash);
+    await expect(world.root.getListing(twin)).rejects.toThrow('address of workchain -1, expected 0');
+  });
+
   test('takes a longer delay than it asks for, and the longest there is', async () => {
     const longest = await register(1, STAKE, { withdrawDelay: 2 ** 32 - 1 });
     expect(longest.sent.trace.at(-1)).toBe('Root > proxyOwner: payment');

@@ -10,7 +10,7 @@ import {
   type StateInit,
   toNano,
 } from '@ton/core';
-import { fromHash } from './addresses';
+import { basechain, fromHash } from './addresses';
 import { codeOf } from './contract-code';
 import { type BodyOptions, beginMessage, type SendOptions } from './message';
 import { OPCODE } from './opcodes';
@@ -204,9 +204,10 @@ export class RootContract implements Contract {
     return isPresent ? entry : null;
   }
 
-  /** The registry entry of a proxy; null when it is not listed. */
+  /** The registry entry of a proxy; null when it is not listed. @throws RangeError for an address of another workchain */
   async getListing(provider: ContractProvider, proxy: Address): Promise<ListingEntry | null> {
-    const key = beginCell().storeAddress(proxy).endCell();
+    // The get-method looks at the hash alone.
+    const key = beginCell().storeAddress(basechain(proxy)).endCell();
     const { stack } = await provider.get('get_listing', [{ type: 'slice', cell: key }]);
     const isPresent = stack.readBoolean();
     const entry = { stake: stack.readBigNumber(), since: stack.readBigNumber() };

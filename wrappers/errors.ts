@@ -4,7 +4,7 @@ export const EXIT_CODE = {
   outOfRange: 5,
   /** More cells than a message may carry on: the virtual machine's own code. */
   tooLarge: 8,
-  /** Bits or references are missing or left over, in the message or in a cell that it carries: the virtual machine's own code. */
+  /** Bits or references are missing or left over, in the message or in a cell that it carries, or an address has anycast or a variable length: the virtual machine's own code. */
   malformed: 9,
   /** What was shown as a dictionary is none: the virtual machine's own code. */
   badDictionary: 10,
@@ -20,7 +20,7 @@ export const EXIT_CODE = {
   badKey: 415,
   /** No session key or payer key has been set, or an authorisation names zero as receipt key. */
   noKey: 416,
-  /** An address is addr_none, of another workchain, carries anycast, or is the root's own where owner or guardian is to be named. */
+  /** An address is addr_none, outside of the chain, of another workchain, or the root's own where owner or guardian is to be named. */
   badAddress: 417,
   /** The session key before the last rotation has ended. */
   keyEnded: 418,
