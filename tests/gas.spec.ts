@@ -23,6 +23,23 @@ describe('gas, fees and code sizes', () => {
     expect(feesPage(measured)).toBe(readFileSync(join(HOUSE, 'docs', 'fees.md'), 'utf8'));
   });
 
+  test.each<[string, readonly string[]]>([
+    ['deposit', ['client: deposit']],
+    ['charge by voucher, coins moved', ['client: charge']],
+    ['settle one receipt, five receipts', ['client: settle one receipt', 'client: settle five receipts']],
+    ['unilateral exit, both messages', ['client: unilateral exit']],
+    ['cooperative exit', ['client: cooperative exit']],
+    ["worker's claim", ['worker: claim']],
+    ['allow a hash, with the log', ['root: allow the fourth hash of a list']],
+  ])('are what README.md says: %s', (row, names) => {
+    const cells = readFileSync(join(HOUSE, 'README.md'), 'utf8')
+      .split('\n')
+      .map((line) => line.split('|').map((cell) => cell.trim()))
+      .find(([, name]) => name === row);
+    const gas = names.map((name) => totalGas(known(measured.flows[name])).toLocaleString('en-US'));
+    expect(cells?.[2]).toBe(gas.join(', '));
+  });
+
   test('meet every target', () => {
     expect(targetsOf(measured).filter((target) => !isMet(target))).toEqual([]);
   });
