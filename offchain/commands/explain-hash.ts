@@ -1,6 +1,4 @@
 import { z } from 'zod';
-import { parseCertificate } from '../attestation/certificate';
-import { EvidenceError } from '../attestation/errors';
 import { type EventLog, parseEventLog } from '../attestation/event-log';
 import { decodeBundle, imageHashOf, type Measurements } from '../attestation/evidence';
 import {
@@ -12,14 +10,13 @@ import {
   RUNTIME_REGISTERS,
   replayAll,
 } from '../attestation/explain-measurements';
-import { splitPemChain } from '../attestation/pem';
 import { parseQuote, type Quote, trimQuote } from '../attestation/quote';
-import { INTEL_ROOT_KEY_ID } from '../attestation/trust-root';
 import { equal, fromHex, fromUtf8, toHex, utf8 } from '../core/bytes';
 import { MalformedError } from '../core/errors';
 import { imageConfigDigest } from '../guest/guest-image';
 import { nodeCrypto } from '../runtime/node-crypto';
 import { readWith } from './input-file';
+import { showsIntelRoot } from './shows-intel-root';
 import type { Terminal } from './terminal';
 
 /** Paths, as the command line gives them. */
@@ -37,7 +34,6 @@ export interface ExplainHashOptions {
 const register = z.string().regex(/^[0-9a-f]{96}$/, 'expected 96 lower-case hex digits');
 const expectedSchema = z.strictObject({ mrtd: register, rtmr0: register, rtmr1: register, rtmr2: register, rtmr3: register });
 
-const MAX_CHAIN = 8;
 const SYNTHETIC = utf8('SYNTHETIC');
 
 /** The registers that are compared, by name: what the log gives, what the quote has, what was expected. Null where nothing says it. */
@@ -215,20 +211,9 @@ async function warnings(log: EventLog, reference: EventLog | null, quote: Quote 
   const isSynthetic = (candidate: EventLog | null) => candidate !== null && equal(candidate.vendorInfo, SYNTHETIC);
   if (isSynthetic(log)) lines.push('SYNTHETIC    this log says of itself that no machine has measured it');
   if (isSynthetic(reference)) lines.push('SYNTHETIC    the reference log says of itself that no machine has measured it');
-  if (quote !== null && !(await isUnderIntel(quote))) {
+  if (quote !== null && !(await showsIntelRoot(quote))) {
     lines.push("SIMULATED    the quote's chain does not end in Intel's root: no hardware vouches for its registers");
   }
   if (quote !== null) lines.push('not checked  whether the quote is genuine: this explains measurements, it verifies nothing');
   return lines;
-}
-
-/** By the root that the quote brings along, and its name alone: nothing is verified. */
-async function isUnderIntel(quote: Quote): Promise<boolean> {
-  try {
-    const root = splitPemChain(quote.pckChain, MAX_CHAIN).at(-1);
-    return root !== undefined && toHex(await nodeCrypto.sha384(parseCertificate(root).publicKey)) === INTEL_ROOT_KEY_ID;
-  } catch (error) {
-    if (error instanceof EvidenceError) return false;
-    throw error;
-  }
 }

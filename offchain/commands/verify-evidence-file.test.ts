@@ -78,6 +78,15 @@ describe('cocoon verify of evidence', () => {
     expect(otherRoot.failed[0]).toBe('trust-root');
   });
 
+  it("says SIMULATED of evidence that does not hang on Intel's root, whoever is asked about, and of none that has no quote", async () => {
+    const shown = "SIMULATED: the quote's chain does not end in Intel's root";
+    expect((await run({ file: evidence, at: AT })).text).toContain(shown);
+    expect((await run({ file: evidence, network: written.network({ der: makePki().root.der }), at: AT })).text).toContain(shown);
+    expect((await run({ file: written.receipt, at: AT })).text.match(/SIMULATED: the quote's/g)).toHaveLength(2);
+    const none = written.changed(evidence, ['bundle'], () => toBase64Url(Uint8Array.of(1)));
+    expect((await run({ file: none, at: AT })).text).not.toContain('SIMULATED');
+  });
+
   it('asks about now unless it is told otherwise: what is old fails, and it says when it was written', async () => {
     const { isVerified, text, failed } = await run({ file: evidence, network });
     expect(isVerified).toBe(false);

@@ -1,8 +1,12 @@
+import { EvidenceError } from '../attestation/errors';
+import { decodeBundle } from '../attestation/evidence';
 import type { EvidenceFile, SeenBlock } from '../attestation/evidence-file';
 import { checkLines, verdictLine, warningsOf } from '../attestation/format-report';
+import { parseQuote } from '../attestation/quote';
 import { type FileQuestion, verifyEvidenceFile } from '../attestation/recorded-evidence';
-import type { CheckName } from '../attestation/report';
+import type { CheckName, Report } from '../attestation/report';
 import type { EvidenceVerdict } from '../attestation/verify-evidence';
+import { showsIntelRoot } from './shows-intel-root';
 import { factLines, showTime } from './verify-report';
 
 /** What no file can prove: what a chain said, and what an offer said. */
@@ -24,23 +28,47 @@ const BY_WORD: readonly CheckName[] = [
   'model-active',
 ];
 
-/** The verdict on an evidence file, and the report on it for a person, its verdict last. */
-export async function reportOnEvidence(
-  file: EvidenceFile,
-  question: FileQuestion,
-): Promise<{ readonly verdict: EvidenceVerdict; readonly lines: readonly string[] }> {
+/** What was found of an evidence file. */
+export interface EvidenceFinding {
+  readonly verdict: EvidenceVerdict;
+  /** The report for a person, its verdict last. */
+  readonly lines: readonly string[];
+  /** Those of the lines that must stand wherever a person sees what hangs on this evidence. */
+  readonly warnings: readonly string[];
+}
+
+/** The verdict on an evidence file, and the report on it. */
+export async function reportOnEvidence(file: EvidenceFile, question: FileQuestion): Promise<EvidenceFinding> {
   const verdict = await verifyEvidenceFile(file, question);
   const { report } = verdict;
   const byWord = new Set<CheckName>(question.network === null ? [...BY_WORD, 'claims-network'] : BY_WORD);
+  const warnings = await warningsFor(file, report);
   const lines = [
     `Evidence ${file.expected.digest}`,
     ...checkLines(report.checks, { compared: 'all', byWord }),
     "Taken from the file's word, since nothing was asked over a network:",
     ...factLines(factsOf(file, question.network === null)),
-    ...warningsOf(report),
+    ...warnings,
     verdictLine('Evidence', report.ok, report.checks),
   ];
-  return { verdict, lines };
+  return { verdict, lines, warnings };
+}
+
+/** Of a root that nobody asked about a report knows nothing: it is SIMULATED all the same unless it is Intel's. */
+async function warningsFor({ bundle }: EvidenceFile, report: Report): Promise<readonly string[]> {
+  const known = warningsOf(report);
+  if (report.simulated || (await showsIntelRootOf(bundle))) return known;
+  return ["SIMULATED: the quote's chain does not end in Intel's root, no hardware vouches for this machine", ...known];
+}
+
+async function showsIntelRootOf(bundle: Uint8Array): Promise<boolean> {
+  try {
+    return await showsIntelRoot(parseQuote(decodeBundle(bundle).quote));
+  } catch (error) {
+    // Without a quote nothing is shown of any root.
+    if (error instanceof EvidenceError) return true;
+    throw error;
+  }
 }
 
 function factsOf(file: EvidenceFile, isNetworkByWord: boolean): readonly (readonly [string, string])[] {

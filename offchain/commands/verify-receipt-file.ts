@@ -1,9 +1,8 @@
 import { cost, packAuthorisation, packOrder, packReceipt, RECEIPT_STATUS, statementHash } from '../../wrappers/statements';
 import type { EvidenceFile } from '../attestation/evidence-file';
-import { checkLines, verdictLine, warningsOf } from '../attestation/format-report';
+import { checkLines, verdictLine } from '../attestation/format-report';
 import { CLOCK_SKEW_SEC } from '../attestation/policy';
 import { type Check, CheckList, type CheckName, RECEIPT_CHECKS } from '../attestation/report';
-import type { EvidenceVerdict } from '../attestation/verify-evidence';
 import { concat, equal, fromHex, toBigEndian, toHex } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
 import { formatTon } from '../core/money';
@@ -12,12 +11,13 @@ import { hashText } from '../protocol/fields';
 import type { ReceiptFile } from '../protocol/receipt-file';
 import { encodeRequestContent, encodeResponseHead } from '../sealing/content';
 import { detailsOf } from '../sealing/opening';
+import type { EvidenceFinding } from './verify-evidence-file';
 import { factLines, showTime } from './verify-report';
 
 /** What is at hand beside the file. */
 export interface ReceiptQuestion {
   /** Null where there is none, in the file or beside it. */
-  readonly evidence: { readonly file: EvidenceFile; readonly verdict: EvidenceVerdict } | null;
+  readonly evidence: (Pick<EvidenceFinding, 'verdict' | 'warnings'> & { readonly file: EvidenceFile }) | null;
   /** Body of the request, as it was sent to the gateway; null where it is not at hand. */
   readonly prompt: Uint8Array | null;
   /** Body of the answer, as the gateway gave it; null where it is not at hand. */
@@ -48,7 +48,6 @@ export async function reportOnReceipt(
   const checks = await checkReceipt(file, question);
   const isEvidenceGood = question.evidence?.verdict.accepted === true;
   const isVerified = isEvidenceGood && checks.every((check) => !check.required || check.result === 'pass');
-  const report = question.evidence?.verdict.report;
   const lines = [
     `Receipt for authorisation ${hashText(statementHash(packAuthorisation(file.authorisation)))}`,
     ...checkLines(checks, { compared: 'all', byWord: BY_WORD }),
@@ -56,7 +55,7 @@ export async function reportOnReceipt(
     ...factLines(factsOf(file)),
     "Taken from the file's word: that the session key is this channel's (the channel's contract holds it), and the cost that was accounted",
     ...(isEvidenceGood ? [] : ['There is no evidence that holds, so nothing shows whose receipt this is']),
-    ...(report === undefined ? [] : warningsOf(report)),
+    ...(question.evidence?.warnings ?? []),
     verdictLine('Receipt', isVerified, checks),
   ];
   return { isVerified, lines };
