@@ -83,6 +83,7 @@ describe('cocoon doctor', () => {
   it.each<readonly [string, DoctorOptions, string, RegExp]>([
     ['two places', { host: true, guest: true }, 'bad_flags', /not both/],
     ['a PCCS that is no URL', { pccs: 'pccs.example' }, 'bad_flags', /takes a URL/],
+    ['a PCCS without a host', { pccs: 'http://' }, 'bad_flags', /takes a URL/],
     ['a network that is not there', { network: '/no/such.json' }, 'config_unreadable', /such\.json/],
   ])('refuses %s', async (_what, options, code, message) => {
     await expect(run(options)).rejects.toMatchObject({ name: 'ConfigError', code, message: expect.stringMatching(message) });

@@ -29,7 +29,7 @@ const PCCS_TIMEOUT_MS = 10_000;
  */
 export async function doctorCommand(options: DoctorOptions, machine: Machine, terminal: Terminal): Promise<boolean> {
   if (options.host === true && options.guest === true) throw new ConfigError('bad_flags', 'name --host or --guest, not both');
-  if (options.pccs !== undefined && !/^https?:\/\//.test(options.pccs))
+  if (options.pccs !== undefined && !(/^https?:\/\//.test(options.pccs) && URL.canParse(options.pccs)))
     throw new ConfigError('bad_flags', '--pccs takes a URL, http or https');
   const network = options.network === undefined ? null : loadNetwork(options.network);
   const place = options.guest === true ? 'guest' : options.host === true ? 'host' : await placeOf(machine);
