@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseEventLog } from '../attestation/event-log';
 import { SYNTHETIC_BOOT, type SyntheticEvent, writeEventLog } from '../attestation/event-log.test-kit';
 import { imageHashOf, type Measurements } from '../attestation/evidence';
+import { encodeEvidenceFile } from '../attestation/evidence-file';
 import { historyOf, replayAll } from '../attestation/explain-measurements';
 import { fixture, makePki, makeScene, tdReport } from '../attestation/platform/forgery.test-kit';
 import { writeQuote } from '../attestation/platform/quote-writer';
@@ -85,6 +86,19 @@ describe('cocoon explain-hash', () => {
     const { text, isSame } = await run({ quote: write('bundle.json', input.bundle) });
     expect(isSame).toBe(false);
     expect(text).toContain('01'.repeat(48));
+    expect((await run({ quote: write('bundle.json', concat(input.bundle, Uint8Array.of(0x0a))) })).text).toBe(text);
+  });
+
+  it('takes the quote out of the file that a client wrote for cocoon verify', async () => {
+    const { input } = await makeScene();
+    const bundle = await run({ quote: write('bundle.json', input.bundle) });
+    const { bundle: bytes, expected } = input;
+    const rest = { collateral: null, block: null, gpuEvidence: null, allowlist: { asOf: null, image: null, model: null } };
+    const file = encodeEvidenceFile({ seenAtSec: 1, bundle: bytes, expected, ...rest });
+    for (const end of [[], [0x0a]]) {
+      expect(await run({ quote: write('evidence.json', concat(file, Uint8Array.from(end))) })).toEqual(bundle);
+    }
+    expect(bundle.text).toContain('SIMULATED');
   });
 
   it("calls a real quote of Intel's not simulated", async () => {
@@ -148,6 +162,7 @@ describe('cocoon explain-hash', () => {
     ['a log that is none', () => ({ log: write('none', 'text') }), /none: event log of 4 bytes/],
     ['a quote that is none', () => ({ quote: write('none', 'text') }), /none: quote of/],
     ['evidence that is none', () => ({ quote: write('none', '{}') }), /none: bundle has missing/],
+    ['an evidence file that is none', () => ({ quote: write('none', '{"format":"cocoon evidence"}') }), /none: evidence file is malformed/],
     ['expected registers that are no JSON', () => ({ expected: write('none', 'text') }), /none: is not JSON/],
     ['expected registers without one', () => ({ expected: write('none', '{"mrtd":""}') }), /none: expected \{"mrtd", .* see mrtd/],
   ])('refuses %s in one line (bad_file)', async (_what, options, message) => {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { decodeCanonicalJson } from '../attestation/canonical-json';
 import { type EventLog, parseEventLog } from '../attestation/event-log';
 import { decodeBundle, imageHashOf, type Measurements } from '../attestation/evidence';
+import { MAX_EVIDENCE_FILE_SIZE, readEvidenceFile } from '../attestation/evidence-file';
 import {
   type ComponentDifference,
   differencesBetween,
@@ -34,6 +36,7 @@ export interface ExplainHashOptions {
 const register = z.string().regex(/^[0-9a-f]{96}$/, 'expected 96 lower-case hex digits');
 const expectedSchema = z.strictObject({ mrtd: register, rtmr0: register, rtmr1: register, rtmr2: register, rtmr3: register });
 
+const LINE_FEED = 0x0a;
 const SYNTHETIC = utf8('SYNTHETIC');
 
 /** The registers that are compared, by name: what the log gives, what the quote has, what was expected. Null where nothing says it. */
@@ -94,10 +97,13 @@ function readExpected(bytes: Uint8Array): ExpectedMeasurements {
   return { mrTd: fromHex(mrtd), rtmr: [fromHex(rtmr0), fromHex(rtmr1), fromHex(rtmr2), fromHex(rtmr3)] };
 }
 
-/** A quote as the hardware gave it, padding and all, or the bundle that carries one. */
+/** A quote as the hardware gave it, padding and all, the bundle that carries one, or what a client wrote of that. */
 function readQuote(bytes: Uint8Array): Quote {
-  const isBundle = bytes[0] === '{'.charCodeAt(0);
-  return parseQuote(isBundle ? decodeBundle(bytes).quote : trimQuote(bytes));
+  if (bytes[0] !== '{'.charCodeAt(0)) return parseQuote(trimQuote(bytes));
+  const text = bytes.at(-1) === LINE_FEED ? bytes.subarray(0, -1) : bytes;
+  const value = decodeCanonicalJson(text, MAX_EVIDENCE_FILE_SIZE);
+  const isFile = typeof value === 'object' && value !== null && 'format' in value;
+  return parseQuote(decodeBundle(isFile ? readEvidenceFile(value).bundle : text).quote);
 }
 
 function valuesOf(
