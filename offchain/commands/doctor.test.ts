@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fixture, makePki } from '../attestation/platform/forgery.test-kit';
 import { tdxGuest, tdxHost } from '../doctor/emulated-machine.test-kit';
 import { listen } from '../transport/tls';
 import { type DoctorOptions, doctorCommand } from './doctor';
@@ -38,7 +39,9 @@ describe('cocoon doctor', () => {
         networkId: -3,
         root: `0:${'1'.repeat(64)}`,
         chain,
-        trustRoots: [{ kind, der: 'MIIB' }],
+        trustRoots: [
+          { kind, der: Buffer.from(kind === 'intel' ? fixture('intel-sgx-root-ca.der') : makePki().root.der).toString('base64') },
+        ],
         pccs: `http://127.0.0.1:${port}`,
         clock: 'chain',
       }),
@@ -70,6 +73,7 @@ describe('cocoon doctor', () => {
   it('says SIMULATED of a network under a development root, and fails where its chain does not answer as one', async () => {
     const { isHealthy, text } = await run({ network: networkFile('development') });
     expect(text).toContain('SIMULATED: network test needs no confidential hardware');
+    expect(text).toMatch(/ok {4}network +test, under a development root: SIMULATED/);
     expect(text).toMatch(/FAIL {2}chain .*127\.0\.0\.1/);
     expect(text).toMatch(/ok {4}pccs/);
     expect(isHealthy).toBe(false);

@@ -1,5 +1,6 @@
 import { Address, beginCell, type Cell, Dictionary } from '@ton/core';
 import { HASH_KEY, IMAGE_VALUE, initialRootData, LISTING_VALUE, MODEL_VALUE } from '../../wrappers/root-state';
+import { fixture, makePki } from '../attestation/platform/forgery.test-kit';
 import { ChainError } from '../chain/chain-error';
 import { configureProxy, setProxyContract, TestChain } from '../chain/plain-chain.test-kit';
 import { FixedClock } from '../core/clock';
@@ -13,6 +14,8 @@ import { checkNetwork, checkPccs, type NetworkReach } from './network-checks';
 const NOW = 1_800_000_000;
 const ROOT = Address.parseRaw(`0:${'b'.repeat(64)}`);
 const OWNER = Address.parseRaw(`0:${'a'.repeat(64)}`);
+const INTEL = { kind: 'intel', der: Buffer.from(fixture('intel-sgx-root-ca.der')).toString('base64') } as const;
+const DEVELOPMENT = { kind: 'development', der: Buffer.from(makePki().root.der).toString('base64') } as const;
 const PIN = new Uint8Array(32).fill(7);
 
 function network(changes: Partial<Network> = {}): Network {
@@ -21,7 +24,7 @@ function network(changes: Partial<Network> = {}): Network {
     networkId: -3,
     root: ROOT.toRawString(),
     chain: [{ url: 'http://chain.example/api/v2/jsonRPC' }],
-    trustRoots: [{ kind: 'intel', der: 'MIIB' }],
+    trustRoots: [INTEL],
     pccs: 'http://pccs.example',
     clock: 'system',
     ...changes,
@@ -88,8 +91,17 @@ describe('what a doctor finds of a network', () => {
   });
 
   it('says SIMULATED of a development root', async () => {
-    expect((await find('network', network({ trustRoots: [{ kind: 'development', der: 'MIIB' }] }))).words).toContain('SIMULATED');
+    expect((await find('network', network({ trustRoots: [DEVELOPMENT] }))).words).toContain('SIMULATED');
     expect((await find('network')).words).not.toContain('SIMULATED');
+  });
+
+  it.each<readonly [string, Network['trustRoots'], RegExp]>([
+    ["calls a development root Intel's", [{ ...DEVELOPMENT, kind: 'intel' }], /has key id .*, Intel's is/],
+    ["calls Intel's root a development root", [{ ...INTEL, kind: 'development' }], /is Intel's, and was loaded as a development root/],
+    ['names both kinds of root', [INTEL, DEVELOPMENT], /name one kind only/],
+    ['names a root that is none', [{ kind: 'intel', der: 'MIIB' }], /trust root is malformed/],
+  ])('fails a network.json that %s, as every process that verifies does', async (_what, trustRoots, words) => {
+    expect(await find('network', network({ trustRoots }))).toMatchObject({ verdict: 'fail', words: expect.stringMatching(words) });
   });
 
   it('tells a chain that does not answer, and looks no further', async () => {
@@ -161,7 +173,7 @@ describe('what a doctor finds of a network', () => {
   it('asks no hardware of a machine on a SIMULATED network, and says what it lacks all the same', async () => {
     const machine = tdxHost();
     machine.files.delete('/dev/kvm');
-    const simulated = network({ trustRoots: [{ kind: 'development', der: 'MIIB' }] });
+    const simulated = network({ trustRoots: [DEVELOPMENT] });
     const onSimulated = await examine({ place: 'host', network: simulated, pccs: null }, machine, reach);
     expect(onSimulated.find(({ item }) => item === 'kvm')).toMatchObject({
       verdict: 'unseen',

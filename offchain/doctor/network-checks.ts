@@ -1,7 +1,9 @@
 import { Address } from '@ton/core';
 import { PCS_PATH, rootCrlUrl } from '../attestation/pcs-api';
+import { DEFAULT_LIMITS } from '../attestation/policy';
 import type { ChainAccount, ChainBlock } from '../chain/chain-client';
 import { ProxyContract, RootContract } from '../chain/contracts';
+import { networkPolicy } from '../chain/network-policy';
 import { toHex } from '../core/bytes';
 import { CocoonError, messageOf } from '../core/errors';
 import type { Network } from '../runtime/network';
@@ -30,11 +32,21 @@ export function isSimulated(network: Network): boolean {
 
 /** What network.json says, the chain behind it, its root contract, and its proxies. */
 export async function checkNetwork(network: Network, reach: NetworkReach): Promise<readonly Finding[]> {
-  const kind = isSimulated(network) ? 'a development root: SIMULATED, no hardware vouches for anybody' : "Intel's root";
-  const described = ok('network', `${network.name}, under ${kind}`);
+  const described = await checkDescription(network);
   const chain = await checkChain(network, reach);
   if (chain.verdict === 'fail') return [described, chain, unseen('root', 'not looked at: the chain does not answer')];
   return [described, chain, ...(await checkRoot(network, reach))];
+}
+
+/** Loads the roots as every process that verifies does: what network.json calls them is nobody's proof. */
+async function checkDescription(network: Network): Promise<Finding> {
+  const kind = isSimulated(network) ? 'a development root: SIMULATED, no hardware vouches for anybody' : "Intel's root";
+  try {
+    await networkPolicy(network, DEFAULT_LIMITS);
+    return ok('network', `${network.name}, under ${kind}`);
+  } catch (error) {
+    return failure('network', error, 'correct the roots in network.json: no client and no proxy starts with them');
+  }
 }
 
 async function checkChain(network: Network, reach: NetworkReach): Promise<Finding> {
