@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { modelHash } from './engine/model-hash';
 import { requireInMemory } from './engine/model-storage';
+import { linuxDeviceMapper } from './engine/verity-mount';
+import { verityDevice } from './engine/verity-mount.test-kit';
 import { WeightsProof, weightsProof } from './model-proof';
 
 const never = () => {};
@@ -21,7 +23,7 @@ describe('weightsProof', () => {
   });
 
   it('proves files by their hash, with progress up to the whole', async () => {
-    const proof = weightsProof({ modelPath, proof: 'files', modelHash: null, requireSafePlace: anywhere });
+    const proof = weightsProof({ modelPath, proof: 'files', modelHash: null, requireSafePlace: anywhere, deviceMapper: linuxDeviceMapper });
     const seen: number[] = [];
     expect(await proof.prove((progress) => seen.push(progress))).toBe(await modelHash(modelPath));
     expect(proof.kind).toBe('files');
@@ -29,7 +31,7 @@ describe('weightsProof', () => {
   });
 
   it('proves the same weights as often as it is asked, and refuses ones that have changed since (model_changed)', async () => {
-    const proof = weightsProof({ modelPath, proof: 'files', modelHash: null, requireSafePlace: anywhere });
+    const proof = weightsProof({ modelPath, proof: 'files', modelHash: null, requireSafePlace: anywhere, deviceMapper: linuxDeviceMapper });
     const hash = await proof.prove(never);
     expect(await proof.prove(never)).toBe(hash);
     writeFileSync(modelPath, 'abd');
@@ -41,9 +43,21 @@ describe('weightsProof', () => {
 
   it('refuses another model than the one that the config names (model_differs), at the first time already', async () => {
     const wanted = 'efe7ef280534d27ed625ff2df8784f46452c9c5798a1c6c87b065f8b87932a80';
-    const proof = weightsProof({ modelPath, proof: 'files', modelHash: wanted, requireSafePlace: anywhere });
+    const proof = weightsProof({
+      modelPath,
+      proof: 'files',
+      modelHash: wanted,
+      requireSafePlace: anywhere,
+      deviceMapper: linuxDeviceMapper,
+    });
     expect(await proof.prove(never)).toBe(wanted);
-    const other = weightsProof({ modelPath, proof: 'files', modelHash: '0'.repeat(64), requireSafePlace: anywhere });
+    const other = weightsProof({
+      modelPath,
+      proof: 'files',
+      modelHash: '0'.repeat(64),
+      requireSafePlace: anywhere,
+      deviceMapper: linuxDeviceMapper,
+    });
     await expect(other.prove(never)).rejects.toMatchObject({
       name: 'ConfigError',
       code: 'model_differs',
@@ -57,14 +71,33 @@ describe('weightsProof', () => {
       proof: 'files',
       modelHash: null,
       requireSafePlace: (path) => requireInMemory(path, async () => 0xef53n),
+      deviceMapper: linuxDeviceMapper,
     });
     await expect(onDisk.prove(never)).rejects.toMatchObject({ code: 'model_on_disk', message: expect.stringContaining('tmpfs') });
   });
 
   it('proves a mounted image by its device, and no device by nothing (model_not_verity)', async () => {
-    const proof = weightsProof({ modelPath, proof: 'verity', modelHash: null, requireSafePlace: anywhere });
+    const proof = weightsProof({
+      modelPath,
+      proof: 'verity',
+      modelHash: null,
+      requireSafePlace: anywhere,
+      deviceMapper: linuxDeviceMapper,
+    });
     expect(proof.kind).toBe('verity');
     await expect(proof.prove(never)).rejects.toMatchObject({ code: 'model_not_verity' });
+  });
+
+  it('asks for the root of a mounted image each time: the same, or nothing (model_changed, model_differs)', async () => {
+    const roots = ['aa'.repeat(32), 'aa'.repeat(32), 'bb'.repeat(32)];
+    const deviceMapper = verityDevice(() => roots.shift() ?? '');
+    const proof = weightsProof({ modelPath, proof: 'verity', modelHash: null, requireSafePlace: anywhere, deviceMapper });
+    expect(await proof.prove(never)).toBe('aa'.repeat(32));
+    expect(await proof.prove(never)).toBe('aa'.repeat(32));
+    await expect(proof.prove(never)).rejects.toMatchObject({ name: 'EngineError', code: 'model_changed' });
+    const another = { modelPath, proof: 'verity', modelHash: '0'.repeat(64), requireSafePlace: anywhere } as const;
+    const differing = weightsProof({ ...another, deviceMapper: verityDevice(() => 'aa'.repeat(32)) });
+    await expect(differing.prove(never)).rejects.toMatchObject({ code: 'model_differs' });
   });
 
   it('keeps the first hash when proofs are asked for in a row', async () => {

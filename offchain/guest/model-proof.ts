@@ -2,7 +2,7 @@ import type { ModelKind } from '../attestation/claims';
 import { ConfigError } from '../core/errors';
 import { EngineError } from './engine/engine';
 import { modelHash } from './engine/model-hash';
-import { verityRootOfMount } from './engine/verity-mount';
+import { type DeviceMapper, verityRootOfMount } from './engine/verity-mount';
 
 /** `onProgress` is told 0 to 1. Gives lower-case hex. */
 type HashWeights = (onProgress: (progress: number) => void) => Promise<string>;
@@ -46,11 +46,13 @@ export interface WeightsSource {
   readonly modelHash: string | null;
   /** Refuses files in a place where others can change them after they were hashed. */
   requireSafePlace(path: string): Promise<void>;
+  /** What says how the device that the weights lie on is verified. */
+  readonly deviceMapper: DeviceMapper;
 }
 
 /** How the weights of a config are proven. */
-export function weightsProof({ modelPath, proof, modelHash: expected, requireSafePlace }: WeightsSource): WeightsProof {
-  if (proof === 'verity') return new WeightsProof('verity', () => verityRootOfMount(modelPath), expected);
+export function weightsProof({ modelPath, proof, modelHash: expected, requireSafePlace, deviceMapper }: WeightsSource): WeightsProof {
+  if (proof === 'verity') return new WeightsProof('verity', () => verityRootOfMount(modelPath, deviceMapper), expected);
   const hashFiles: HashWeights = async (onProgress) => {
     await requireSafePlace(modelPath);
     return modelHash(modelPath, (done, total) => onProgress(done / total));

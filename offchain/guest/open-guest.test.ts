@@ -16,6 +16,7 @@ import { GuestConfigSchema } from './config';
 import { DEMO_MODEL_PATH } from './engine/demo-model';
 import { modelHash } from './engine/model-hash';
 import { SupervisedEngine } from './engine/supervised-engine';
+import { verityDevice } from './engine/verity-mount.test-kit';
 import { NOW_SEC, OWNER, ROOT } from './guest.test-kit';
 import { imageConfigDigest } from './guest-image';
 import { type OpenGuest, openGuest } from './open-guest';
@@ -28,12 +29,14 @@ describe('a guest on (emulated) TDX', () => {
   let modelPath: string;
   let kernel: EmulatedTdx;
   let guest: OpenGuest | null = null;
+  let mountedRoot: string;
   let changed: () => void = () => {};
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'cocoon-tdx-'));
     modelPath = join(folder, 'demo.gguf');
     copyFileSync(DEMO_MODEL_PATH, modelPath);
     kernel = new EmulatedTdx();
+    mountedRoot = 'ab'.repeat(32);
     guest = null;
   });
   afterEach(async () => {
@@ -72,7 +75,12 @@ describe('a guest on (emulated) TDX', () => {
       log: silentLog(),
       metrics: new Registry(),
       onStatus: () => changed(),
-      machine: { files: kernel, kernelRelease: kernel.kernelRelease, fileSystemType: async () => fileSystem },
+      machine: {
+        files: kernel,
+        kernelRelease: kernel.kernelRelease,
+        fileSystemType: async () => fileSystem,
+        deviceMapper: verityDevice(() => mountedRoot),
+      },
     });
     return guest;
   }
@@ -116,6 +124,21 @@ describe('a guest on (emulated) TDX', () => {
     process.kill(engine.pid ?? 0, 'SIGKILL');
     const failed = await until(opened, ({ state }) => state === 'failed');
     expect(failed.reason).toMatch(/model's hash is [0-9a-f]{64}/);
+  }, 60_000);
+
+  it('asks again for the root of a mounted image before an engine that died is started, and serves no other (verity)', async () => {
+    const opened = await open({ kind: 'embedded', modelPath, proof: 'verity', modelHash: mountedRoot }, 'intel', EXT4);
+    expect(await ready(opened)).toMatchObject({ state: 'ready', model: { kind: 'verity', hash: mountedRoot } });
+    const { engine } = opened;
+    if (!(engine instanceof SupervisedEngine)) throw new Error('the engine is not supervised');
+    const first = engine.pid ?? 0;
+    process.kill(first, 'SIGKILL');
+    await until(opened, () => engine.pid !== first && engine.state().tag === 'ready');
+
+    mountedRoot = 'cd'.repeat(32);
+    process.kill(engine.pid ?? 0, 'SIGKILL');
+    const failed = await until(opened, ({ state }) => state === 'failed');
+    expect(failed.reason).toContain(`model's hash is ${mountedRoot}`);
   }, 60_000);
 
   it('says so while the host gives no quote, and goes on when it does', async () => {

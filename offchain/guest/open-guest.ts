@@ -23,6 +23,7 @@ import { llamaCommand } from './engine/engine-command';
 import { type FileSystemType, fileSystemType, requireInMemory } from './engine/model-storage';
 import { SupervisedEngine } from './engine/supervised-engine';
 import { parseEngineUrl, UrlEngine } from './engine/url-engine';
+import { type DeviceMapper, linuxDeviceMapper } from './engine/verity-mount';
 import { Guest, type ModelProof } from './guest';
 import { guestMachine, imageConfigDigest } from './guest-image';
 import { GuestMetrics } from './metrics';
@@ -33,12 +34,20 @@ import { SteadyClock } from './steady-clock';
 /** The embedded engine: llama.cpp as engine/llama/native-addon.ts pins it. */
 const LLAMA_IDENTITY = { name: 'llama.cpp', version: 'node-llama-cpp 3.21.1' } as const;
 
+/** What is asked about the place that a model lies in. */
+interface ModelPlace {
+  readonly fileSystemType: FileSystemType;
+  readonly deviceMapper: DeviceMapper;
+}
+
+const THIS_PLACE: ModelPlace = { fileSystemType, deviceMapper: linuxDeviceMapper };
+
 export interface GuestSurroundings {
   readonly network: Network;
   readonly log: Logger;
   readonly metrics: Registry;
   /** What a guest on TDX takes from the machine; this one's unless told otherwise. */
-  readonly machine?: TdxMachine & { readonly fileSystemType: FileSystemType };
+  readonly machine?: TdxMachine & ModelPlace;
   onStatus(status: GuestStatus): void;
 }
 
@@ -59,7 +68,7 @@ export interface OpenGuest {
 export async function openGuest(config: GuestConfig, surroundings: GuestSurroundings): Promise<OpenGuest> {
   const { network, log } = surroundings;
   const platform = await openPlatform(config, network, log, surroundings.machine);
-  const { engine, proof } = chooseEngine(config, log, surroundings.machine?.fileSystemType ?? fileSystemType);
+  const { engine, proof } = chooseEngine(config, log, surroundings.machine ?? THIS_PLACE);
   const metrics = new GuestMetrics(surroundings.metrics);
   const blockClock = new OffsetClock();
   const guest = new Guest(
@@ -148,7 +157,7 @@ function chooseGpuAttester({ gpu, stateFolder }: GuestConfig): GpuAttester | nul
   }
 }
 
-function chooseEngine(config: GuestConfig, log: Logger, typeOf: FileSystemType): { readonly engine: Engine; readonly proof: ModelProof } {
+function chooseEngine(config: GuestConfig, log: Logger, place: ModelPlace): { readonly engine: Engine; readonly proof: ModelProof } {
   if (config.engine.kind === 'url') {
     return { engine: new UrlEngine(parseEngineUrl(config.engine.url)), proof: { kind: 'unproven', nameHash: unprovenHash } };
   }
@@ -157,7 +166,8 @@ function chooseEngine(config: GuestConfig, log: Logger, typeOf: FileSystemType):
   const proof = weightsProof({
     ...config.engine,
     // The disks of a TDX guest are its host's.
-    requireSafePlace: (path) => (config.platform.kind === 'tdx' ? requireInMemory(path, typeOf) : Promise.resolve()),
+    requireSafePlace: (path) => (config.platform.kind === 'tdx' ? requireInMemory(path, place.fileSystemType) : Promise.resolve()),
+    deviceMapper: place.deviceMapper,
   });
   const engine = new SupervisedEngine({
     identity: LLAMA_IDENTITY,

@@ -28,7 +28,7 @@ const HARMLESS_PAIRS = new Set(['root_hash_sig_key_desc', 'use_fec_from_device',
  *
  * @throws ConfigError model_not_found, model_not_verity
  */
-export async function verityRootOfMount(path: string, mapper: DeviceMapper = linuxDeviceMapper): Promise<string> {
+export async function verityRootOfMount(path: string, mapper: DeviceMapper): Promise<string> {
   const device = await mapper.deviceOf(path).catch((cause: unknown) => {
     throw new ConfigError('model_not_found', `no model at ${path}`, {}, { cause });
   });
