@@ -1,11 +1,12 @@
 import { nvidiaRootDer } from '../attestation/gpu/gpu.test-kit';
 import { NO_GPUS } from '../attestation/gpu/gpu-policy';
 import { NVIDIA_ROOT_KEY_ID } from '../attestation/gpu/gpu-root';
-import { makePki } from '../attestation/platform/forgery.test-kit';
+import { fixture, makePki } from '../attestation/platform/forgery.test-kit';
 import { DEFAULT_LIMITS } from '../attestation/policy';
 import type { Network } from '../runtime/network';
 import { networkPolicy } from './network-policy';
 
+const intelDer = Buffer.from(fixture('intel-sgx-root-ca.der')).toString('base64');
 const der = Buffer.from(makePki().root.der).toString('base64');
 
 function networkWith(trustRoots: Network['trustRoots']): Network {
@@ -64,6 +65,15 @@ describe('of GPUs', () => {
 it.each([
   ['names no root', [], 'no_trust_root'],
   ["passes a development root off as Intel's", [{ kind: 'intel' as const, der }], 'bad_trust_root'],
+  ["passes Intel's root off as a development root", [{ kind: 'development' as const, der: intelDer }], 'bad_trust_root'],
+  [
+    'names roots of both kinds',
+    [
+      { kind: 'intel' as const, der: intelDer },
+      { kind: 'development' as const, der },
+    ],
+    'mixed_trust_roots',
+  ],
   ['names a root that is no certificate', [{ kind: 'development' as const, der: 'AAAA' }], 'bad_trust_root'],
 ])('refuses a network that %s', async (_what, trustRoots, code) => {
   await expect(networkPolicy(networkWith(trustRoots), DEFAULT_LIMITS)).rejects.toMatchObject({ code });
