@@ -3,7 +3,7 @@ import { NO_GPUS } from '../attestation/gpu/gpu-policy';
 import { NVIDIA_ROOT_KEY_ID } from '../attestation/gpu/gpu-root';
 import { fixture, makePki } from '../attestation/platform/forgery.test-kit';
 import { DEFAULT_LIMITS } from '../attestation/policy';
-import type { Network } from '../runtime/network';
+import { type Network, NetworkSchema } from '../runtime/network';
 import { networkPolicy } from './network-policy';
 
 const intelDer = Buffer.from(fixture('intel-sgx-root-ca.der')).toString('base64');
@@ -24,6 +24,41 @@ function networkWith(trustRoots: Network['trustRoots']): Network {
 it('takes the trust roots from the network and the limits from who verifies', async () => {
   const policy = await networkPolicy(networkWith([{ kind: 'development', der }]), { ...DEFAULT_LIMITS, maxBlockAgeSec: 7 });
   expect(policy).toMatchObject({ maxBlockAgeSec: 7, allowUnproven: false, trustRoots: [{ kind: 'development' }] });
+});
+
+describe('of platforms', () => {
+  const roots = [{ kind: 'development' as const, der }];
+
+  it('believes those that are up to date and have no advisory, where the network says nothing', async () => {
+    const { acceptedTcb, acceptedAdvisories, maxCollateralAgeSec, minEvaluationNumber } = DEFAULT_LIMITS;
+    const limits = { acceptedTcb, acceptedAdvisories, maxCollateralAgeSec, minEvaluationNumber };
+    expect(await networkPolicy(networkWith(roots), DEFAULT_LIMITS)).toMatchObject(limits);
+    expect(await networkPolicy({ ...networkWith(roots), tcb: {} }, DEFAULT_LIMITS)).toMatchObject(limits);
+  });
+
+  it('takes what the network names, and nothing else changes', async () => {
+    const tcb = {
+      acceptedTcb: ['UpToDate' as const, 'SWHardeningNeeded' as const],
+      acceptedAdvisories: ['INTEL-SA-00960'],
+      maxCollateralAgeSec: 86_400,
+      minEvaluationNumber: 18,
+    };
+    const policy = await networkPolicy({ ...networkWith(roots), tcb }, DEFAULT_LIMITS);
+    expect(policy).toEqual({ ...(await networkPolicy(networkWith(roots), DEFAULT_LIMITS)), ...tcb });
+    expect(await networkPolicy({ ...networkWith(roots), tcb: { acceptedTcb: [] } }, DEFAULT_LIMITS)).toMatchObject({ acceptedTcb: [] });
+  });
+
+  it.each([
+    ['revoked platforms', { acceptedTcb: ['Revoked'] }],
+    ['a status that nobody knows', { acceptedTcb: ['Fine'] }],
+    ['collateral of any age', { maxCollateralAgeSec: -1 }],
+    ['an evaluation number that is none', { minEvaluationNumber: 0.5 }],
+    ['something else', { debug: true }],
+  ])('cannot be told to believe %s', (_what, tcb) => {
+    expect(NetworkSchema.safeParse(networkWith(roots)).success).toBe(true);
+    expect(NetworkSchema.safeParse({ ...networkWith(roots), tcb: {} }).success).toBe(true);
+    expect(NetworkSchema.safeParse({ ...networkWith(roots), tcb }).success).toBe(false);
+  });
 });
 
 describe('of GPUs', () => {

@@ -7,14 +7,14 @@ import type { Network } from '../runtime/network';
 import { nodeCrypto } from '../runtime/node-crypto';
 
 /**
- * What evidence must satisfy on this network: its trust roots, and the limits of whoever verifies.
+ * What evidence must satisfy on this network: its trust roots, what it believes of platforms and GPUs, and the limits of whoever verifies.
  * @throws ConfigError bad_trust_root, bad_gpu_root, and what assertPolicy throws
  */
 export async function networkPolicy(network: Network, limits: Omit<EvidencePolicy, 'trustRoots' | 'gpu'>): Promise<EvidencePolicy> {
   const trustRoots = await Promise.all(
     network.trustRoots.map(({ kind, der }) => loadTrustRoot({ kind, der: Buffer.from(der, 'base64') }, nodeCrypto)),
   );
-  const policy = { ...limits, trustRoots, gpu: await gpuPolicy(network) };
+  const policy = { ...limits, ...network.tcb, trustRoots, gpu: await gpuPolicy(network) };
   assertPolicy(policy);
   return policy;
 }

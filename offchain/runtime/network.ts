@@ -37,6 +37,38 @@ export const NetworkSchema = z.strictObject({
     )
     .min(1)
     .describe('roots under which a quote is believed'),
+  tcb: z
+    .strictObject({
+      acceptedTcb: z
+        .array(
+          z.enum([
+            'UpToDate',
+            'SWHardeningNeeded',
+            'ConfigurationNeeded',
+            'ConfigurationAndSWHardeningNeeded',
+            'OutOfDate',
+            'OutOfDateConfigurationNeeded',
+          ]),
+        )
+        .optional()
+        .describe("statuses of Intel's that a platform may have; without it, UpToDate alone, and an empty list means nobody"),
+      acceptedAdvisories: z
+        .array(z.string().regex(/^[A-Za-z0-9._-]{1,64}$/))
+        .optional()
+        .describe('advisories that a platform may have, such as INTEL-SA-00960; without it, none'),
+      maxCollateralAgeSec: z
+        .int()
+        .min(3600)
+        .optional()
+        .describe('how old collateral may be, in seconds; without it, 15 days, and never longer than Intel signs for'),
+      minEvaluationNumber: z
+        .int()
+        .min(0)
+        .optional()
+        .describe('the lowest TCB evaluation number of collateral that is believed: no recovery before it can be held back'),
+    })
+    .optional()
+    .describe('what is believed of platforms; without it, those that are up to date and have no advisory'),
   gpu: z
     .strictObject({
       required: z
