@@ -156,6 +156,7 @@ describe('the TDX platform', () => {
       ['read outblob', 'EFBIG', 'quote_refused', /larger than the kernel takes/],
       ['read outblob', 'EIO', 'quote_failed', /no quoting service for this guest/],
       ['read outblob', 'ENXIO', 'quote_failed', /provider of reports has gone/],
+      ['read outblob', 'ENOTTY', 'quote_failed', /provider of reports has gone/],
       ['read outblob', 'ENOENT', 'quote_conflict', /somebody removed the report entry/],
       ['read outblob', 'ENOMEM', 'quote_failed', /answered ENOMEM at outblob/],
       ['write inblob', 'EACCES', 'quote_refused', /run the guest as root/],

@@ -162,6 +162,8 @@ const ATTEMPT_FAILURES: ReadonlyMap<string, readonly [code: string, words: strin
   ['EFBIG', ['quote_refused', 'the quote is larger than the kernel takes']],
   ['EIO', ['quote_failed', 'the host has no quoting service for this guest: GetQuote failed']],
   ['ENXIO', ['quote_failed', 'the provider of reports has gone: was module tdx_guest unloaded?']],
+  // The same, by kernels that still say it in this way.
+  ['ENOTTY', ['quote_failed', 'the provider of reports has gone: was module tdx_guest unloaded?']],
   ['ENOENT', ['quote_conflict', 'somebody removed the report entry while it was used']],
   ['EACCES', ['quote_refused', 'no right to use the report entry: run the guest as root']],
   ['EPERM', ['quote_refused', 'no right to use the report entry: run the guest as root']],
