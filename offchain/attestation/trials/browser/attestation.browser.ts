@@ -94,6 +94,22 @@ test('real platforms are judged in Chromium as at the dates of their collateral'
   expect(failed('real v5')[0]).toBe('td-attributes');
 });
 
+test('GPUs are judged in Chromium: those that two verifiers passed, one that nobody did, and a real one by what its report shows', () => {
+  const of = (name: string) => {
+    const at = vectors.findIndex((vector) => vector.name === name);
+    const { accepted, report } = verdictSchema.parse(JSON.parse(answers.chromium[at] ?? ''));
+    return { accepted, failed: report.checks.filter(({ result }) => result === 'fail').map((check) => check.name) };
+  };
+  const beyondTheReport = ['gpu-appraisal', 'gpu-manifests', 'gpu-debug', 'gpu-revocation'];
+  expect(of('GPU, by the tool')).toEqual({ accepted: true, failed: [] });
+  expect(of('GPU, by the service')).toEqual({ accepted: true, failed: [] });
+  expect(of('GPU, by nobody')).toEqual({ accepted: false, failed: beyondTheReport });
+  expect(of('GPU of other keys').failed[0]).toBe('gpu-nonce');
+  expect(of('GPU that nobody made').failed[0]).toBe('gpu-root');
+  expect(of('real GPU').failed).toEqual(['gpu-nonce', 'gpu-mode', ...beyondTheReport]);
+  for (let i = 0; i < 10; i++) expect(of(`GPU report with a bit changed, ${i}`).accepted).toBe(false);
+});
+
 const OF_PLATFORM = [...QUOTE_CHECKS, ...COLLATERAL_CHECKS, ...PLATFORM_CHECKS];
 
 test('some vector is accepted, and every check that looks at something refuses another', () => {

@@ -5,6 +5,8 @@
 import { fromBase64Url, toBase64Url } from '../../../core/bytes';
 import type { CryptoProvider } from '../../../core/crypto';
 import type { Collateral } from '../../collateral';
+import type { GpuPolicy } from '../../gpu/gpu-policy';
+import { type GpuRoot, loadGpuRoot } from '../../gpu/gpu-root';
 import type { EvidencePolicy } from '../../policy';
 import type { SignedDocument } from '../../signed-document';
 import { loadTrustRoot, type TrustRootKind } from '../../trust-root';
@@ -23,7 +25,15 @@ export interface Vector {
   /** By number. */
   readonly blocks: Readonly<Record<string, { readonly rootHash: string; readonly atSec: number }>>;
   readonly collateral: VectorCollateral;
+  /** The GPU evidence that there is, and who vouches for it; without it, neither. */
+  readonly gpu?: VectorGpu;
   readonly nowSec: number;
+}
+
+interface VectorGpu {
+  readonly evidence: string;
+  readonly root: { readonly kind: GpuRoot['kind']; readonly der: string };
+  readonly appraiserKeys: readonly { readonly keyId: string; readonly publicKey: string }[];
 }
 
 interface VectorCollateral {
@@ -38,12 +48,17 @@ type VectorDocument = Readonly<Record<keyof SignedDocument, string>>;
 
 /** The verdict with its report, as JSON. */
 export async function answer(vector: Vector, crypto: CryptoProvider): Promise<string> {
-  const { root, limits, images, models, blocks, collateral, nowSec, expected } = vector;
+  const { root, limits, images, models, blocks, collateral, gpu, nowSec, expected } = vector;
   const held = decodeCollateral(collateral);
   const verdict = await verifyEvidence({
     bundle: fromBase64Url(vector.bundle),
     expected,
-    policy: { ...limits, trustRoots: [await loadTrustRoot({ kind: root.kind, der: fromBase64Url(root.der) }, crypto)] },
+    policy: {
+      ...limits,
+      trustRoots: [await loadTrustRoot({ kind: root.kind, der: fromBase64Url(root.der) }, crypto)],
+      gpu: gpu === undefined ? limits.gpu : await gpuPolicy(limits.gpu, gpu, crypto),
+    },
+    gpuEvidence: () => (gpu === undefined ? null : fromBase64Url(gpu.evidence)),
     allowlist: { image: (hash) => images[hash] ?? null, model: (hash) => models[hash] ?? null },
     blocks: (seqno) => blocks[`${seqno}`] ?? null,
     collateral: { collateralFor: () => held, drop: () => undefined },
@@ -52,6 +67,14 @@ export async function answer(vector: Vector, crypto: CryptoProvider): Promise<st
     crypto,
   });
   return JSON.stringify(verdict.accepted ? { ...verdict, claimsBytes: toBase64Url(verdict.claimsBytes) } : verdict);
+}
+
+async function gpuPolicy(lists: GpuPolicy, { root, appraiserKeys }: VectorGpu, crypto: CryptoProvider): Promise<GpuPolicy> {
+  return {
+    ...lists,
+    roots: [await loadGpuRoot({ kind: root.kind, der: fromBase64Url(root.der) }, crypto)],
+    appraiserKeys: appraiserKeys.map(({ keyId, publicKey }) => ({ keyId, publicKey: fromBase64Url(publicKey) })),
+  };
 }
 
 export function encodeCollateral({ rootCrl, pckCrl, pckCrlIssuerChain, tcbInfo, qeIdentity }: Collateral): VectorCollateral {

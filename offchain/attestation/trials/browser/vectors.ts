@@ -2,7 +2,22 @@ import { fromBase64Url, toBase64Url } from '../../../core/bytes';
 import { nodeCrypto } from '../../../runtime/node-crypto';
 import { encodeClaims, type WorkerClaims } from '../../claims';
 import { encodeBundle, evidenceDigest, imageHashOf } from '../../evidence';
+import {
+  appraiserKeys,
+  documentOf,
+  evidenceOf,
+  gpu,
+  maker,
+  nonceOf,
+  nvidiaRootDer,
+  policyOf,
+  recorded,
+  service,
+} from '../../gpu/gpu.test-kit';
+import { encodeGpuDocument, type GpuDocument, gpuDocumentHash } from '../../gpu/gpu-document';
+import type { GpuRoot } from '../../gpu/gpu-root';
 import { issueCollateral } from '../../platform/development-collateral';
+import { writeAppraisal } from '../../platform/development-gpu';
 import { pki as trialPki } from '../../platform/forgeries.test-kit';
 import {
   fixture,
@@ -30,6 +45,7 @@ export async function makeVectors(seed: number): Promise<readonly Vector[]> {
     ...askedOtherwise(honest),
     ...(await withOtherClaims()),
     ...(await realVectors(honest, scene)),
+    ...(await gpuVectors(seed)),
     ...(await trialVectors(honest, scene, seed)),
     ...(await changedVectors(honest, scene, seed)),
   ];
@@ -113,6 +129,47 @@ async function realVectors(honest: Vector, { claims }: Scene): Promise<readonly 
     return withBundle({ ...honest, ...change }, encodeBundle({ quote: realQuote(name), claims }));
   });
   return Promise.all(made);
+}
+
+/** Evidence of GPUs, appraised by the tool and by the service, with bits changed for which claims are made; and of a real one. */
+async function gpuVectors(seed: number): Promise<readonly Vector[]> {
+  const nonce = await nonceOf();
+  const honest = await documentOf();
+  const by = { gpus: honest.gpus, appraisal: writeAppraisal({ by: 'remote', nonce, signer: service }, [gpu]) };
+  const simulated = { kind: 'development', der: maker[2].der } as const;
+  const [evidence = evidenceOf(gpu, nonce)] = honest.gpus;
+  const random = seededRandom(seed);
+  const vectors = [
+    await gpuVector('GPU, by the tool', simulated, honest),
+    await gpuVector('GPU, by the service', simulated, by),
+    await gpuVector('GPU, by nobody', simulated, { ...honest, appraisal: null }),
+    await gpuVector('GPU of other keys', simulated, { ...honest, gpus: [evidenceOf(gpu, new Uint8Array(32))] }),
+    await gpuVector('GPU that nobody made', { kind: 'nvidia', der: nvidiaRootDer() }, honest),
+    await gpuVector('real GPU', { kind: 'nvidia', der: nvidiaRootDer() }, { gpus: [recorded()], appraisal: null }),
+  ];
+  for (let i = 0; i < 10; i++) {
+    const gpus = [{ ...evidence, report: flipped(evidence.report, random) }];
+    vectors.push(await gpuVector(`GPU report with a bit changed, ${i}`, simulated, { ...honest, gpus }));
+  }
+  return vectors;
+}
+
+async function gpuVector(name: string, root: { kind: GpuRoot['kind']; der: Uint8Array }, document: GpuDocument): Promise<Vector> {
+  const evidence = encodeGpuDocument(document);
+  const vector = await vectorOf(
+    name,
+    await makeScene(encodeClaims({ ...WORKER_CLAIMS, gpu: await gpuDocumentHash(evidence, nodeCrypto) })),
+  );
+  const { required, modes, drivers, vbios } = await policyOf();
+  return {
+    ...vector,
+    limits: { ...vector.limits, gpu: { required, modes, drivers, vbios, roots: [], appraiserKeys: [] } },
+    gpu: {
+      evidence: toBase64Url(evidence),
+      root: { kind: root.kind, der: toBase64Url(root.der) },
+      appraiserKeys: appraiserKeys.map(({ keyId, publicKey }) => ({ keyId, publicKey: toBase64Url(publicKey) })),
+    },
+  };
 }
 
 const TRIALS = 300;
