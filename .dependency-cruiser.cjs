@@ -64,6 +64,21 @@ module.exports = {
       to: { path: '^offchain/attestation/platform/' },
     },
     {
+      name: 'only-what-simulates-sees-the-simulated-platform',
+      comment: 'a guest on TDX loads nothing that makes quotes of its own; its composition root loads simulated-machine when told to',
+      severity: 'error',
+      from: {
+        path: '^offchain/',
+        pathNot: [
+          '^offchain/attestation/platform/(simulated|development-.*|quote-writer|platform-certificate|pccs)\\.ts$',
+          '^offchain/guest/simulated-machine\\.ts$',
+          '^offchain/localnet/',
+          TEST,
+        ],
+      },
+      to: { path: '^offchain/attestation/platform/(simulated|development-.*|quote-writer|platform-certificate|pccs)\\.ts$' },
+    },
+    {
       name: 'browser-rooms-are-free-of-node',
       comment: 'core, sealing, attestation (verification), openai, billing, protocol and statements run in a page',
       severity: 'error',

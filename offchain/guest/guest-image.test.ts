@@ -1,4 +1,5 @@
-import { guestFiles, simulatedImageHash } from './guest-image';
+import { guestFiles } from './guest-image';
+import { simulatedImageHash } from './simulated-machine';
 
 describe('guest image', () => {
   it('covers every room of the guest and none of its tests', () => {

@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { extname, join, relative, resolve, sep } from 'node:path';
-import { imageHashOf } from '../attestation/evidence';
-import { measureFiles } from '../attestation/platform/measure-files';
-import { type SimulatedMachine, simulatedMeasurements } from '../attestation/platform/simulated';
-import { nodeCrypto } from '../runtime/node-crypto';
 
 /** The rooms that a guest is built of, all of their files. */
 const GUEST_ROOMS = ['attestation', 'billing', 'core', 'guest', 'openai', 'protocol', 'runtime', 'sealing', 'transport'] as const;
@@ -39,17 +35,6 @@ export function guestFiles(): GuestFiles {
     .map((file) => relative(folder, file).split(sep).join('/'))
     .filter((path) => path.endsWith(extension) && !/\.test[.-]/.test(path));
   return { folder, paths: [`${STATEMENTS}${extension}`, ...files] };
-}
-
-/** The machine that the simulated platform simulates. @throws ConfigError bad_measurement */
-export async function guestMachine(): Promise<SimulatedMachine> {
-  const { folder, paths } = guestFiles();
-  return { mrTd: await measureFiles(folder, paths), configDigest: imageConfigDigest() };
-}
-
-/** The image hash of a guest on the simulated platform, before one runs: what a local network's allowlist holds. Lower-case hex. */
-export async function simulatedImageHash(): Promise<string> {
-  return imageHashOf(simulatedMeasurements(await guestMachine()), nodeCrypto);
 }
 
 function filesUnder(folder: string): string[] {

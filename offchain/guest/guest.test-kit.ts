@@ -28,8 +28,8 @@ import { type Answer, type Call, type Connection, readAll } from '../transport/e
 import { connectionOver } from '../transport/session';
 import { dialLocal } from '../transport/tls';
 import { GuestConfigSchema } from './config';
-import { simulatedImageHash } from './guest-image';
 import { type OpenGuest, openGuest } from './open-guest';
+import { simulatedImageHash } from './simulated-machine';
 
 export const NOW_SEC = 1_800_000_000;
 export const OWNER = `0:${'a'.repeat(64)}`;

@@ -10,9 +10,9 @@ import { DEMO_MODEL_PATH } from './engine/demo-model';
 import { modelHash } from './engine/model-hash';
 import { SupervisedEngine } from './engine/supervised-engine';
 import { GuestRig, NOW_SEC, openAnswer, ROOT } from './guest.test-kit';
-import { simulatedImageHash } from './guest-image';
 import { unprovenHash } from './open-guest';
 import { ScriptedEngine } from './scripted-engine.test-kit';
+import { simulatedImageHash } from './simulated-machine';
 
 const HOUR = 3600;
 const completion = z.looseObject({ choices: z.tuple([z.looseObject({ message: z.looseObject({ content: z.string() }) })]) });

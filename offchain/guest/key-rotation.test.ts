@@ -24,10 +24,10 @@ import { GuestConfigSchema } from './config';
 import { parseEngineUrl, UrlEngine } from './engine/url-engine';
 import { Guest } from './guest';
 import { CHAT, NOW_SEC, OWNER, openAnswer, PRICES, ROOT, type Sealed } from './guest.test-kit';
-import { guestMachine } from './guest-image';
 import { GuestMetrics } from './metrics';
 import { unprovenHash } from './open-guest';
 import { ScriptedEngine } from './scripted-engine.test-kit';
+import { guestMachine } from './simulated-machine';
 
 // A guest whose platform fails or takes its time when a test says so, by a clock that a test moves: what happens to its keys, and to
 // the requests that are under way meanwhile.

@@ -5,7 +5,6 @@ import type { GpuAttester } from '../attestation/platform/gpu-attester';
 import { collectEvidence, NvattestAttester } from '../attestation/platform/nvattest';
 import type { Platform } from '../attestation/platform/platform';
 import { RemoteGpuAttester } from '../attestation/platform/remote-gpu-attester';
-import { openSimulatedPlatform } from '../attestation/platform/simulated';
 import { openTdxPlatform, type TdxMachine } from '../attestation/platform/tdx';
 import { OffsetClock, systemClock } from '../core/clock';
 import { ConfigError, codeOf } from '../core/errors';
@@ -25,7 +24,7 @@ import { SupervisedEngine } from './engine/supervised-engine';
 import { parseEngineUrl, UrlEngine } from './engine/url-engine';
 import { type DeviceMapper, linuxDeviceMapper } from './engine/verity-mount';
 import { Guest, type ModelProof } from './guest';
-import { guestMachine, imageConfigDigest } from './guest-image';
+import { imageConfigDigest } from './guest-image';
 import { GuestMetrics } from './metrics';
 import { MODEL_CHANGED, weightsProof } from './model-proof';
 import { guestService } from './service';
@@ -120,7 +119,9 @@ async function openPlatform(config: GuestConfig, network: Network, log: Logger, 
       if (kinds.has('intel')) {
         throw new ConfigError('simulated_platform', `network ${network.name} has a real trust root, and the platform is simulated`);
       }
-      const platform = await openSimulatedPlatform({ ...(await guestMachine()), folder: config.platform.folder });
+      // Loaded here alone: a guest on TDX has nothing in it that makes quotes of its own.
+      const { openSimulatedGuest }: typeof import('./simulated-machine') = require('./simulated-machine');
+      const platform = await openSimulatedGuest(config.platform.folder);
       log.warn('SIMULATED: quotes come from the simulated platform, no hardware protects this guest');
       return platform;
     }

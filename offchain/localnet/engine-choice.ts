@@ -5,8 +5,8 @@ import { ConfigError } from '../core/errors';
 import { DEMO_MODEL_PATH } from '../guest/engine/demo-model';
 import { modelHash } from '../guest/engine/model-hash';
 import { parseEngineUrl, UrlEngine } from '../guest/engine/url-engine';
-import { simulatedImageHash } from '../guest/guest-image';
 import { unprovenHash } from '../guest/open-guest';
+import { simulatedImageHash } from '../guest/simulated-machine';
 import type { Listing } from './governance';
 
 export interface EngineChoice {
