@@ -1,3 +1,4 @@
+import { fromBase64 } from '../core/bytes';
 import type { CryptoProvider } from '../core/crypto';
 import { SGX_ROLE } from './certificate';
 import { loadRoot, type Root, type RootProfile } from './root';
@@ -30,4 +31,12 @@ export function loadTrustRoot(
   crypto: CryptoProvider,
 ): Promise<TrustRoot> {
   return loadRoot(source, SGX_ROOT, crypto);
+}
+
+/** The roots that a network names, each with its certificate in base64. @throws ConfigError bad_trust_root */
+export function loadTrustRoots(
+  named: readonly { readonly kind: TrustRootKind; readonly der: string }[],
+  crypto: CryptoProvider,
+): Promise<readonly TrustRoot[]> {
+  return Promise.all(named.map(({ kind, der }) => loadTrustRoot({ kind, der: fromBase64(der) }, crypto)));
 }

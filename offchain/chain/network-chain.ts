@@ -17,8 +17,8 @@ import { ChainWatcher } from './watcher';
 
 /** The allowlist is not believed when it was last read so long ago, in seconds of block time: an outage that is longer ends every verdict. */
 const MAX_ROOT_AGE_SEC = 120;
-/** Between two reads of the root apart from the watcher, and how long one may take. */
-const ROOT_READ = { everyMs: 4000, timeoutMs: 4000, attempts: 1 } as const;
+/** Between two reads of the root apart from the watcher, and how long one may take: together less than the ten seconds. */
+export const ROOT_READ = { everyMs: 4000, timeoutMs: 4000, attempts: 1 } as const;
 
 export interface NetworkChain {
   readonly client: ChainClient;

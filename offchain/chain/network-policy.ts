@@ -1,7 +1,7 @@
 import { type GpuPolicy, NO_GPUS } from '../attestation/gpu/gpu-policy';
 import { loadGpuRoot } from '../attestation/gpu/gpu-root';
 import { assertPolicy, type EvidencePolicy } from '../attestation/policy';
-import { loadTrustRoot } from '../attestation/trust-root';
+import { loadTrustRoots } from '../attestation/trust-root';
 import { concat, fromBase64Url } from '../core/bytes';
 import type { Network } from '../runtime/network';
 import { nodeCrypto } from '../runtime/node-crypto';
@@ -11,9 +11,7 @@ import { nodeCrypto } from '../runtime/node-crypto';
  * @throws ConfigError bad_trust_root, bad_gpu_root, and what assertPolicy throws
  */
 export async function networkPolicy(network: Network, limits: Omit<EvidencePolicy, 'trustRoots' | 'gpu'>): Promise<EvidencePolicy> {
-  const trustRoots = await Promise.all(
-    network.trustRoots.map(({ kind, der }) => loadTrustRoot({ kind, der: Buffer.from(der, 'base64') }, nodeCrypto)),
-  );
+  const trustRoots = await loadTrustRoots(network.trustRoots, nodeCrypto);
   const policy = { ...limits, ...network.tcb, trustRoots, gpu: await gpuPolicy(network) };
   assertPolicy(policy);
   return policy;

@@ -61,6 +61,11 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 /** The value of each character by its code; 255 for what is none. */
 const BASE64URL_VALUE = Uint8Array.from({ length: 128 }, (_, code) => BASE64URL.indexOf(String.fromCharCode(code)) & 255);
 
+/** Bytes of base64 that a schema has checked. Source: RFC 4648 section 4. */
+export function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
 /** base64url without padding. Source: RFC 4648 section 5. */
 export function toBase64Url(bytes: Uint8Array): string {
   let text = '';

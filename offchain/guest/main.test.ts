@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadIntelRoot } from '../attestation/intel-root';
 import { createDevelopmentRoot } from '../attestation/platform/development-root';
 import { guestStatus } from '../protocol/calls';
 import { readJson } from '../protocol/json';
 import { type RunningChild, startChild } from '../runtime/child';
 import { controlSocketPath, getControl } from '../runtime/control';
+import { nodeCrypto } from '../runtime/node-crypto';
 import { type Connection, readAll } from '../transport/exchange';
 import { connectionOver } from '../transport/session';
 import { dialLocal } from '../transport/tls';
@@ -79,7 +81,8 @@ describe('the guest process', () => {
   }, 60_000);
 
   it("refuses in one line to simulate a machine on a network with Intel's root", async () => {
-    writeNetwork('real.json', { kind: 'intel', der: 'MIIB' });
+    const { der } = (await loadIntelRoot(nodeCrypto)).certificate;
+    writeNetwork('real.json', { kind: 'intel', der: Buffer.from(der).toString('base64') });
     await expect(start({ network: join(folder, 'real.json') })).rejects.toThrow('network test has a real trust root');
   }, 60_000);
 

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { decodeClaims } from '../attestation/claims';
 import { decodeBundle } from '../attestation/evidence';
+import { loadIntelRoot } from '../attestation/intel-root';
 import { EmulatedTdx } from '../attestation/platform/emulated-tdx.test-kit';
+import { makePki } from '../attestation/platform/forgery.test-kit';
 import { extended } from '../attestation/platform/runtime-register';
 import { parseQuote } from '../attestation/quote';
 import { fromUtf8 } from '../core/bytes';
@@ -12,6 +14,7 @@ import type { GuestStatus } from '../protocol/calls';
 import { parseConfig } from '../runtime/config';
 import { silentLog } from '../runtime/log';
 import type { Network } from '../runtime/network';
+import { nodeCrypto } from '../runtime/node-crypto';
 import { GuestConfigSchema } from './config';
 import { DEMO_MODEL_PATH } from './engine/demo-model';
 import { modelHash } from './engine/model-hash';
@@ -23,6 +26,7 @@ import { type OpenGuest, openGuest } from './open-guest';
 
 const TMPFS = 0x01021994n;
 const EXT4 = 0xef53n;
+const rootOf = (kind: 'intel' | 'development', der: Uint8Array) => ({ kind, der: Buffer.from(der).toString('base64') });
 
 describe('a guest on (emulated) TDX', () => {
   let folder: string;
@@ -31,6 +35,10 @@ describe('a guest on (emulated) TDX', () => {
   let guest: OpenGuest | null = null;
   let mountedRoot: string;
   let changed: () => void = () => {};
+  let intelRoot: Network['trustRoots'][number];
+  beforeAll(async () => {
+    intelRoot = rootOf('intel', (await loadIntelRoot(nodeCrypto)).certificate.der);
+  });
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'cocoon-tdx-'));
     modelPath = join(folder, 'demo.gguf');
@@ -46,7 +54,7 @@ describe('a guest on (emulated) TDX', () => {
 
   async function open(
     engine: object = { kind: 'embedded', modelPath },
-    root: 'intel' | 'development' = 'intel',
+    root: Network['trustRoots'][number] = intelRoot,
     fileSystem = TMPFS,
   ): Promise<OpenGuest> {
     const network: Network = {
@@ -54,7 +62,7 @@ describe('a guest on (emulated) TDX', () => {
       networkId: -3,
       root: ROOT,
       chain: [{ url: 'http://127.0.0.1:1' }],
-      trustRoots: [{ kind: root, der: 'MIIB' }],
+      trustRoots: [root],
       pccs: 'http://127.0.0.1:1',
       clock: 'chain',
     };
@@ -127,7 +135,7 @@ describe('a guest on (emulated) TDX', () => {
   }, 60_000);
 
   it('asks again for the root of a mounted image before an engine that died is started, and serves no other (verity)', async () => {
-    const opened = await open({ kind: 'embedded', modelPath, proof: 'verity', modelHash: mountedRoot }, 'intel', EXT4);
+    const opened = await open({ kind: 'embedded', modelPath, proof: 'verity', modelHash: mountedRoot }, intelRoot, EXT4);
     expect(await ready(opened)).toMatchObject({ state: 'ready', model: { kind: 'verity', hash: mountedRoot } });
     const { engine } = opened;
     if (!(engine instanceof SupervisedEngine)) throw new Error('the engine is not supervised');
@@ -154,7 +162,7 @@ describe('a guest on (emulated) TDX', () => {
   }, 60_000);
 
   it("serves no model from a disk, which is its host's", async () => {
-    const opened = await open(undefined, 'intel', EXT4);
+    const opened = await open(undefined, intelRoot, EXT4);
     expect(await until(opened, ({ state }) => state === 'failed')).toMatchObject({ reason: expect.stringContaining('lies on a disk') });
   });
 
@@ -165,8 +173,12 @@ describe('a guest on (emulated) TDX', () => {
     });
   });
 
+  it("refuses a development root that is passed off as Intel's (bad_trust_root)", async () => {
+    await expect(open(undefined, rootOf('intel', makePki().root.der))).rejects.toMatchObject({ code: 'bad_trust_root' });
+  });
+
   it('refuses a network under a development root, and an engine whose model nothing proves', async () => {
-    await expect(open(undefined, 'development')).rejects.toMatchObject({ code: 'tdx_platform' });
+    await expect(open(undefined, rootOf('development', makePki().root.der))).rejects.toMatchObject({ code: 'tdx_platform' });
     await expect(open({ kind: 'url', url: 'http://127.0.0.1:1' })).rejects.toMatchObject({ code: 'model_not_proven' });
     expect(kernel.operations).toEqual([]);
   });

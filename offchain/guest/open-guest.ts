@@ -6,6 +6,7 @@ import { collectEvidence, NvattestAttester } from '../attestation/platform/nvatt
 import type { Platform } from '../attestation/platform/platform';
 import { RemoteGpuAttester } from '../attestation/platform/remote-gpu-attester';
 import { openTdxPlatform, type TdxMachine } from '../attestation/platform/tdx';
+import { loadTrustRoots } from '../attestation/trust-root';
 import { OffsetClock, systemClock } from '../core/clock';
 import { ConfigError, codeOf } from '../core/errors';
 import type { GuestStatus, HostBlock } from '../protocol/calls';
@@ -112,7 +113,7 @@ export async function openGuest(config: GuestConfig, surroundings: GuestSurround
 const IMAGE_NAME: Readonly<Record<Platform['kind'], string>> = { simulated: 'cocoon-guest (SIMULATED)', tdx: 'cocoon-guest' };
 
 async function openPlatform(config: GuestConfig, network: Network, log: Logger, machine?: TdxMachine): Promise<Platform> {
-  const kinds = new Set(network.trustRoots.map((root) => root.kind));
+  const kinds = new Set((await loadTrustRoots(network.trustRoots, nodeCrypto)).map((root) => root.kind));
   switch (config.platform.kind) {
     case 'simulated': {
       // Simulated quotes hold under a development root only; on another network they would be refused one by one.

@@ -6,7 +6,7 @@ import { failedChecks } from '../attestation/report';
 import { VerifierMemory } from '../attestation/verifier-memory';
 import { AllowlistView } from '../chain/allowlist';
 import { LocalChainProcess, NETWORK_ID } from '../chain/local-chain.test-kit';
-import { openNetworkChain } from '../chain/network-chain';
+import { openNetworkChain, ROOT_READ } from '../chain/network-chain';
 import type { SendingWallet } from '../chain/wallet';
 import { ChainWatcher } from '../chain/watcher';
 import { ClientSettingsSchema } from '../client/config';
@@ -150,6 +150,7 @@ test('a process sees a removal although its watcher does not look again', async 
 });
 
 test('no config lets ten seconds pass between two looks', () => {
+  expect(ROOT_READ.everyMs + ROOT_READ.attempts * ROOT_READ.timeoutMs).toBeLessThan(10_000);
   const common = { stateFolder: '.', network: 'network.json', owner: ROOT };
   for (const schema of [ClientSettingsSchema, ProxyConfigSchema]) {
     expect(schema.safeParse({ ...common, pollMs: 10_000 }).success).toBe(true);

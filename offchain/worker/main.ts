@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { Address } from '@ton/core';
+import { DEFAULT_LIMITS } from '../attestation/policy';
 import { openNetworkChain } from '../chain/network-chain';
+import { networkPolicy } from '../chain/network-policy';
 import { Pending } from '../chain/pending';
 import { SendingWallet } from '../chain/wallet';
 import { codeOf } from '../core/errors';
@@ -26,6 +28,8 @@ runProcess({ name: 'worker', config: WorkerConfigSchema, start });
 async function start(context: ProcessContext<WorkerConfig>): Promise<RunningProcess> {
   const { config, log } = context;
   const network = loadNetwork(config.network);
+  // It verifies nothing itself; but what it says of its network must be so.
+  await networkPolicy(network, DEFAULT_LIMITS);
   const keys = join(config.stateFolder, 'keys');
   openStateFolder(keys);
   const ledger = Ledger.open(join(config.stateFolder, 'ledger'));
