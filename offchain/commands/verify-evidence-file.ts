@@ -6,8 +6,8 @@ import { parseQuote } from '../attestation/quote';
 import { type FileQuestion, verifyEvidenceFile } from '../attestation/recorded-evidence';
 import type { CheckName, Report } from '../attestation/report';
 import type { EvidenceVerdict } from '../attestation/verify-evidence';
+import { factLines, showTime } from './facts';
 import { showsIntelRoot } from './shows-intel-root';
-import { factLines, showTime } from './verify-report';
 
 /** What no file can prove: what a chain said, and what an offer said. */
 const BY_WORD: readonly CheckName[] = [

@@ -11,8 +11,8 @@ import { hashText } from '../protocol/fields';
 import type { ReceiptFile } from '../protocol/receipt-file';
 import { encodeRequestContent, encodeResponseHead } from '../sealing/content';
 import { detailsOf } from '../sealing/opening';
+import { factLines, showTime } from './facts';
 import type { EvidenceFinding } from './verify-evidence-file';
-import { factLines, showTime } from './verify-report';
 
 /** What is at hand beside the file. */
 export interface ReceiptQuestion {

@@ -14,11 +14,11 @@ import { ConfigError } from '../core/errors';
 import { RECEIPT_FORMAT, type ReceiptFile, receiptFile } from '../protocol/receipt-file';
 import { loadNetwork } from '../runtime/network';
 import { nodeCrypto } from '../runtime/node-crypto';
+import { showTime } from './facts';
 import { readWith } from './input-file';
 import type { Terminal } from './terminal';
 import { reportOnEvidence } from './verify-evidence-file';
 import { reportOnReceipt } from './verify-receipt-file';
-import { showTime } from './verify-report';
 
 /** As the command line gives them. */
 export interface VerifyOptions {
