@@ -3,6 +3,7 @@ import { NO_GPUS } from '../attestation/gpu/gpu-policy';
 import { NVIDIA_ROOT_KEY_ID } from '../attestation/gpu/gpu-root';
 import { fixture, makePki } from '../attestation/platform/forgery.test-kit';
 import { DEFAULT_LIMITS } from '../attestation/policy';
+import { TCB_STATUSES } from '../attestation/tcb-status';
 import { type Network, NetworkSchema } from '../runtime/network';
 import { networkPolicy } from './network-policy';
 
@@ -46,6 +47,13 @@ describe('of platforms', () => {
     const policy = await networkPolicy({ ...networkWith(roots), tcb }, DEFAULT_LIMITS);
     expect(policy).toEqual({ ...(await networkPolicy(networkWith(roots), DEFAULT_LIMITS)), ...tcb });
     expect(await networkPolicy({ ...networkWith(roots), tcb: { acceptedTcb: [] } }, DEFAULT_LIMITS)).toMatchObject({ acceptedTcb: [] });
+  });
+
+  it('may be told any status that Intel has a name for but Revoked', () => {
+    const named = TCB_STATUSES.filter(
+      (status) => NetworkSchema.safeParse({ ...networkWith(roots), tcb: { acceptedTcb: [status] } }).success,
+    );
+    expect(named).toEqual(TCB_STATUSES.filter((status) => status !== 'Revoked'));
   });
 
   it.each([
