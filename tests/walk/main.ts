@@ -28,7 +28,7 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const runs = wholeNumber('runs', values.runs ?? '200');
+  const runs = wholeNumber('runs', values.runs ?? '200', 1);
   const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 2 ** 31));
   if (values.built !== true) await buildContracts();
   const walks = await Walks.create();
@@ -43,9 +43,11 @@ async function main(): Promise<void> {
   console.log('every walk kept the rules');
 }
 
-function wholeNumber(name: string, text: string): number {
+/** @param least no walk at all would keep every rule */
+function wholeNumber(name: string, text: string, least = Number.MIN_SAFE_INTEGER): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError(`--${name} is ${text}, a whole number expected`);
+  if (value < least) throw new RangeError(`--${name} is ${text}, at least ${least} expected`);
   return value;
 }
 

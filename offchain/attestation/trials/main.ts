@@ -48,8 +48,8 @@ async function main(): Promise<void> {
   const plan: Plan = {
     isFull,
     seed: wholeNumber('seed', values.seed ?? `${Date.now() % 2 ** 31}`),
-    runs: wholeNumber('runs', values.runs ?? (isFull ? '1000000' : '100000')),
-    cases: wholeNumber('cases', values.cases ?? (isFull ? '10000' : '2000')),
+    runs: wholeNumber('runs', values.runs ?? (isFull ? '1000000' : '100000'), 1),
+    cases: wholeNumber('cases', values.cases ?? (isFull ? '10000' : '2000'), 1),
   };
   console.log(`seed ${plan.seed}`);
   const found: string[] = [];
@@ -108,9 +108,10 @@ function progress(name: string, total: number): (at: number) => void {
   };
 }
 
-function wholeNumber(name: string, text: string): number {
+/** @param least nothing would be found in no input at all */
+function wholeNumber(name: string, text: string, least = 0): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`--${name} is ${text}, a whole number expected`);
+  if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`--${name} is ${text}, a whole number from ${least} on expected`);
   return value;
 }
 
