@@ -1,4 +1,4 @@
-/** What a ClientContract does with a message, by design/contracts: written from the interface, not from the contract's code. */
+/** What a ClientContract does with a message, by contracts/schema.tlb and docs/audit.md: written from the interface, not from the contract's code. */
 import type { Address } from '@ton/core';
 import { ClientContract, type ClientState } from '../../wrappers/ClientContract';
 import { GAS } from '../../wrappers/minimum-value';

@@ -1,4 +1,4 @@
-/** What a ProxyContract does with a message, by design/contracts. */
+/** What a ProxyContract does with a message, by contracts/schema.tlb and docs/audit.md. */
 import { type Address, beginCell } from '@ton/core';
 import { nodeHash } from '../../wrappers/anchors';
 import { GAS } from '../../wrappers/minimum-value';

@@ -1,4 +1,4 @@
-/** What a RootContract does with a message, by design/contracts. */
+/** What a RootContract does with a message, by contracts/schema.tlb and docs/audit.md. */
 import { type Address, beginCell, type Cell } from '@ton/core';
 import { GAS } from '../../wrappers/minimum-value';
 import { ProxyContract } from '../../wrappers/ProxyContract';

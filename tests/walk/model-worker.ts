@@ -1,4 +1,4 @@
-/** What a WorkerContract does with a message, by design/contracts. */
+/** What a WorkerContract does with a message, by contracts/schema.tlb and docs/audit.md. */
 import { GAS } from '../../wrappers/minimum-value';
 import { WorkerContract, type WorkerState } from '../../wrappers/WorkerContract';
 import type { Body } from './bodies';
